@@ -1,0 +1,69 @@
+//! Why a reply refuses: the rule tables and the matcher over them. Text decides, not the code; it abstains.
+
+use std::net::IpAddr;
+
+use crate::isp::{FilterId, IspId};
+use crate::smtp::Reply;
+
+/// Row of `tables/causes.csv`, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CauseId(pub u8);
+
+/// Row of the rule table, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId(pub u16);
+
+/// What a verdict rests on, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Evidence {
+    /// Words of the reply.
+    Text,
+    /// A provider's own code (`S3150`, `TSS04`, `OFR_506`).
+    Token,
+    /// A registered enhanced status code that itself names a cause (5.7.20 to 5.7.30).
+    RegisteredCode,
+    /// Nothing: the verdict abstains.
+    None,
+}
+
+impl Evidence {
+    /// The word used in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Evidence::Text => "text",
+            Evidence::Token => "token",
+            Evidence::RegisteredCode => "registered_code",
+            Evidence::None => "none",
+        }
+    }
+}
+
+/// A reply to be judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The whole text as written, with its codes.
+    pub diagnostic: &'a [u8],
+    /// Its codes.
+    pub reply: &'a Reply<'a>,
+    /// Who spoke, if the table knows it; opens the provider's own rules.
+    pub isp: Option<IspId>,
+}
+
+/// The judgement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The cause; `unclassified` where nothing usable was said.
+    pub cause: CauseId,
+    /// The rule that chose it; `None` where no rule spoke.
+    pub rule: Option<RuleId>,
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// The bytes of `diagnostic` that the rule matched: start and end, from 0.
+    pub span: Option<(u32, u32)>,
+    /// Name of the blocklist that the text names.
+    pub blocklist: Option<Box<str>>,
+    /// The refused client address, where the text states it.
+    pub sending_ip: Option<IpAddr>,
+    /// Filter product that the text names.
+    pub filter: Option<FilterId>,
+}

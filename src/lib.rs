@@ -11,10 +11,25 @@
 //! gives values. What is known about mail lives in `tables/`, what is done with it lives in code.
 
 pub mod cause;
+pub mod cli;
+pub mod clock;
+pub mod error;
 pub mod formats;
+pub mod groups;
+pub mod input;
 pub mod isp;
+pub mod judge;
+pub mod knowledge;
+pub mod names;
+pub mod pipeline;
 pub mod provenance;
 pub mod record;
+pub mod report;
+pub mod rows;
 pub mod run;
+pub mod senders;
 pub mod smtp;
 pub mod stamp;
+pub mod table;
+pub mod tally;
+pub mod text;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `bouncesift` program. All it does is in the library.
+
+fn main() -> std::process::ExitCode {
+    bouncesift::cli::main()
+}

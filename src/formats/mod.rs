@@ -3,16 +3,20 @@
 //! To add a format: one file here, its `mod` line, its entry in [`FORMATS`], and a folder of samples.
 //! Lines of several formats may be mixed in one file: each line is offered to the formats until one claims it.
 
-// pub mod exim;
-// pub mod postfix;
-// pub mod sendmail;
+pub mod exim;
+pub mod losses;
+pub mod postfix;
+pub mod sendmail;
 pub mod syslog;
+#[cfg(test)]
+mod testing;
+mod text;
 
 use crate::record::DeliveryRecord;
 pub use syslog::Frame;
 
 /// Every known format. A line belongs to the first that does not answer [`Parsed::NotMine`].
-pub static FORMATS: &[&dyn LogFormat] = &[];
+pub static FORMATS: &[&dyn LogFormat] = &[&postfix::Postfix, &exim::Exim, &sendmail::Sendmail];
 
 /// One MTA's log.
 pub trait LogFormat: Sync {
@@ -53,6 +57,12 @@ pub enum Parsed {
     Outcome,
     /// This format's line, but no outcome, for this reason.
     Skipped(Skip),
+}
+
+impl From<Skip> for Parsed {
+    fn from(reason: Skip) -> Self {
+        Parsed::Skipped(reason)
+    }
 }
 
 /// Why a line gives no record. Each reason is counted in the manifest under its name.

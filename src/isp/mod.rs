@@ -1,6 +1,16 @@
 //! Who refused: the receiving ISP, and apart from it the filter vendor.
 
+mod directory;
+mod name;
+mod signature;
+mod suffix;
+mod table;
+mod text;
+
 use std::sync::Arc;
+
+pub use directory::Directory;
+pub use table::{FilterRow, IspKind, IspRow, Table, TableError};
 
 /// Row of `tables/isps.csv`, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

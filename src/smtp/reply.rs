@@ -43,6 +43,13 @@ pub struct Reply<'b> {
     pub invalid: bool,
 }
 
+impl<'b> Reply<'b> {
+    /// Words that are no server's reply: no codes, whatever numbers stand in them.
+    pub fn words_only(text: &'b [u8]) -> Self {
+        Reply { code: None, status: None, place: None, text, conflict: false, invalid: false }
+    }
+}
+
 /// Reads a reply text that starts with its reply code (blanks before it are skipped).
 ///
 /// `truncated` says that the text may have been cut: then a code that touches its end is not believed.

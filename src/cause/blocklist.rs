@@ -1,0 +1,106 @@
+//! Names of blocklists (`tables/blocklists.csv`), and zones in a text that the catalogue does not know.
+//!
+//! The list named first in a text is meant; among the lists of its operator, the one that stands first in the table
+//! (`Spamhaus XBL` before `Spamhaus`).
+
+use super::literals::{Builder, Found, LiteralId};
+use super::normal::LIMIT;
+use super::table::{RulesError, for_each_row};
+
+pub(super) const TABLE: &str = include_str!("../tables/blocklists.csv");
+const COLUMNS: [&str; 6] = ["name", "operator", "words", "filter", "page", "source"];
+
+/// A list of the catalogue.
+#[derive(Debug)]
+pub(super) struct Blocklist {
+    pub(super) name: String,
+    operator: String,
+    /// Slug of the filter product whose list it is.
+    pub(super) filter: Option<String>,
+}
+
+/// The catalogue.
+#[derive(Debug, Default)]
+pub(super) struct Catalogue {
+    pub(super) lists: Vec<Blocklist>,
+    /// List of a phrase, by the phrase's number.
+    of_literal: Vec<Option<u16>>,
+}
+
+impl Catalogue {
+    pub(super) fn builtin(literals: &mut Builder) -> Result<Catalogue, RulesError> {
+        let mut catalogue = Catalogue::default();
+        for_each_row("blocklists.csv", TABLE, &COLUMNS, |row| {
+            let at = u16::try_from(catalogue.lists.len()).map_err(|e| row.error(e.to_string()))?;
+            for phrase in row.need("words")?.split('|') {
+                let id = literals.add(phrase.trim()).map_err(|e| row.error(e))? as usize;
+                if catalogue.of_literal.len() <= id {
+                    catalogue.of_literal.resize(id + 1, None);
+                }
+                if let Some(slot) = catalogue.of_literal.get_mut(id) {
+                    *slot = Some(at);
+                }
+            }
+            row.need("source")?;
+            catalogue.lists.push(Blocklist {
+                name: row.need("name")?.to_owned(),
+                operator: row.need("operator")?.to_owned(),
+                filter: Some(row.get("filter")).filter(|s| !s.is_empty()).map(str::to_owned),
+            });
+            Ok(())
+        })?;
+        Ok(catalogue)
+    }
+
+    /// The list that a text names.
+    pub(super) fn named(&self, found: &Found) -> Option<u16> {
+        let lists = || {
+            let of = |id: LiteralId| self.of_literal.get(id as usize).copied().flatten();
+            found.seen.iter().filter_map(move |&id| Some((found.first(id)?.start, of(id)?)))
+        };
+        let (_, first) = lists().min()?;
+        let operator = &self.lists.get(usize::from(first))?.operator;
+        let same = |at: u16| self.lists.get(usize::from(at)).is_some_and(|list| list.operator == *operator);
+        lists().map(|(_, at)| at).filter(|&at| same(at)).min()
+    }
+}
+
+/// Words in front of a zone.
+const BEFORE_ZONE: [&str; 18] = [
+    "blocked using ",
+    "blocked by ",
+    "listed in ",
+    "listed at ",
+    "listed on ",
+    "listed by ",
+    "found in ",
+    "found on ",
+    "blacklisted by ",
+    "blacklisted at ",
+    "blacklisted on ",
+    "blacklisted in ",
+    "blocklisted by ",
+    "black list at ",
+    "blacklist at ",
+    "lookup site '",
+    "rbl: ",
+    "dnsbl: ",
+];
+
+/// A zone that a text names as its list: `blocked using dnsbl.example.org`. In lower case, without a dot at its end.
+pub(super) fn zone(text: &[u8]) -> Option<Box<str>> {
+    let text = text.get(..LIMIT).unwrap_or(text);
+    BEFORE_ZONE.iter().filter_map(|words| zone_behind(text, words.as_bytes())).min().map(|(_, zone)| zone)
+}
+
+fn zone_behind(text: &[u8], words: &[u8]) -> Option<(usize, Box<str>)> {
+    let at = memchr::memmem::find(text, words)? + words.len();
+    let rest = text.get(at..)?;
+    let rest = rest.strip_prefix(b"dnsbl ").or_else(|| rest.strip_prefix(b"rbl ")).unwrap_or(rest);
+    let len = rest.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))).unwrap_or(rest.len());
+    let zone = std::str::from_utf8(rest.get(..len)?).ok()?.trim_matches('.').to_ascii_lowercase();
+    let top = zone.rsplit('.').next()?;
+    let is_name =
+        zone.len() <= 253 && zone.contains('.') && top.len() > 1 && top.bytes().all(|b| b.is_ascii_lowercase());
+    is_name.then(|| (at, zone.into_boxed_str()))
+}

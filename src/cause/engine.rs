@@ -1,0 +1,355 @@
+//! The matcher: one pass over the text, then only the rules whose rarest words were found.
+
+use std::ops::Range;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::blocklist::{self, Catalogue};
+use super::literals::{Builder, Found, Hit, LiteralId, Literals};
+use super::normal::{LIMIT, Normal};
+use super::registered::Registered;
+use super::rules::{Rule, RuleSet};
+use super::sending_ip::sending_ip;
+use super::table::{RulesError, for_each_row};
+use super::{CauseId, Evidence, Question, RuleId, Verdict};
+use crate::isp::{FilterId, IspId};
+use crate::smtp::{EnhancedStatus, Reply, locate_reply};
+
+pub(super) const SIGNATURES: &str = include_str!("../tables/signatures.csv");
+/// Memory that one rule's regex may take, in bytes.
+const REGEX_LIMIT: usize = 256 * 1024;
+/// Bytes of a match that are worth showing; where the words stand further apart only the first are shown.
+const SPAN_LIMIT: u32 = 160;
+
+/// All rules, ready to judge. Made once, shared by all workers.
+#[derive(Debug)]
+pub struct Engine {
+    rules: Vec<Rule>,
+    compiled: Vec<Compiled>,
+    literals: Literals,
+    /// Rules to look at once a literal is found, by the literal's number.
+    watchers: Vec<Vec<u16>>,
+    /// Rules without words.
+    by_status: Vec<u16>,
+    signatures: Vec<(LiteralId, Option<IspId>, Option<FilterId>)>,
+    catalogue: Catalogue,
+    list_filters: Vec<Option<FilterId>>,
+    registered: Registered,
+    unclassified: CauseId,
+}
+
+/// Buffers of one worker, reused from text to text.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    normal: Normal,
+    found: Found,
+    speakers: Vec<IspId>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    tier: Tier,
+    groups: Vec<Vec<LiteralId>>,
+    none: Vec<LiteralId>,
+    regex: Option<Regex>,
+    isps: Vec<IspId>,
+    filter: Option<FilterId>,
+}
+
+/// Which rules go first, whoever speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Tier {
+    /// A provider's own, and it speaks.
+    Speaker,
+    /// A provider's own code.
+    Token,
+    /// Words of anybody.
+    General,
+    /// Words that name no reason.
+    Last,
+}
+
+impl Engine {
+    /// Makes the rules ready. `isp_of` and `filter_of` give the numbers of provider slugs; a slug they do not know
+    /// leaves the rule without that provider, so that it never speaks as the speaker's own.
+    pub fn new(
+        rules: RuleSet,
+        isp_of: &dyn Fn(&str) -> Option<IspId>,
+        filter_of: &dyn Fn(&str) -> Option<FilterId>,
+    ) -> Result<Engine, RulesError> {
+        let rules = rules.into_rules();
+        let mut literals = Builder::default();
+        let catalogue = Catalogue::builtin(&mut literals)?;
+        let signatures = signatures(&mut literals, isp_of, filter_of)?;
+        let mut compiled = Vec::with_capacity(rules.len());
+        for rule in &rules {
+            compiled.push(Compiled::new(rule, &mut literals, isp_of, filter_of)?);
+        }
+        let failed = |message| RulesError { file: "rules".into(), line: 0, message };
+        let mut engine = Engine {
+            rules,
+            compiled,
+            literals: literals.build().map_err(failed)?,
+            watchers: Vec::new(),
+            by_status: Vec::new(),
+            signatures,
+            list_filters: catalogue.lists.iter().map(|l| l.filter.as_deref().and_then(filter_of)).collect(),
+            catalogue,
+            registered: Registered::builtin()?,
+            unclassified: CauseId::by_name("unclassified")
+                .ok_or_else(|| failed("causes.csv: no unclassified".into()))?,
+        };
+        engine.watch();
+        Ok(engine)
+    }
+
+    /// Judges one reply. Time is linear in the first 16 KiB of the text; only the verdict's own strings are allocated.
+    pub fn decide(&self, question: &Question<'_>, scratch: &mut Scratch) -> Verdict {
+        let Scratch { normal, found, speakers } = scratch;
+        normal.fill(question.diagnostic, reply_words(question.diagnostic), question.reply.code);
+        self.literals.find(normal, found);
+        let named_filter = self.read_signatures(found, speakers);
+        speakers.extend(question.isp);
+        let best = self.best(question.reply, normal, found, speakers);
+        let registered = question.reply.status.and_then(|status| self.registered.cause(status));
+        let mut verdict = match (best, registered) {
+            (Some((tier, id)), code) if tier < Tier::Last || code.is_none() => {
+                self.by_rule(id, question, normal, found)
+            }
+            (_, Some(cause)) => abstention(cause, Evidence::RegisteredCode),
+            _ => abstention(self.unclassified, Evidence::None),
+        };
+        let list_filter = self.name_blocklist(&mut verdict, normal, found);
+        verdict.filter = verdict.filter.or(list_filter).or(named_filter);
+        verdict.sending_ip = sending_ip(question.diagnostic);
+        verdict
+    }
+
+    /// What the IANA registry says of a code; `None` if it is not registered.
+    pub fn registered_meaning(&self, status: EnhancedStatus) -> Option<&str> {
+        self.registered.meaning(status)
+    }
+
+    /// The rule of a verdict; `None` for a number that is not of this engine.
+    pub fn get(&self, id: RuleId) -> Option<&Rule> {
+        self.rules.get(usize::from(id.0))
+    }
+
+    /// All rules, in the order of their numbers.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Files each rule under the literals of the group that is least often found: the one whose shortest phrase is
+    /// longest.
+    fn watch(&mut self) {
+        for (at, rule) in self.compiled.iter().enumerate() {
+            let words = self.rules.get(at).map(|rule| rule.words.as_slice()).unwrap_or(&[]);
+            let shortest = |i: usize| words.get(i).and_then(|group| group.iter().map(String::len).min());
+            let anchor = (0..rule.groups.len()).max_by_key(|&i| (shortest(i), rule.groups.len() - i));
+            let Some(anchor) = anchor.and_then(|i| rule.groups.get(i)) else {
+                self.by_status.push(at as u16);
+                continue;
+            };
+            for &literal in anchor {
+                let literal = literal as usize;
+                if self.watchers.len() <= literal {
+                    self.watchers.resize(literal + 1, Vec::new());
+                }
+                if let Some(watchers) = self.watchers.get_mut(literal) {
+                    watchers.push(at as u16);
+                }
+            }
+        }
+    }
+
+    fn best(&self, reply: &Reply<'_>, normal: &Normal, found: &Found, speakers: &[IspId]) -> Option<(Tier, u16)> {
+        let watching = found.seen.iter().filter_map(|&id| self.watchers.get(id as usize)).flatten();
+        let mut best: Option<(Tier, u16)> = None;
+        for &at in watching.chain(&self.by_status) {
+            let Some((rule, row)) = self.compiled.get(usize::from(at)).zip(self.rules.get(usize::from(at))) else {
+                continue;
+            };
+            let Some(tier) = rule.tier(speakers) else { continue };
+            if best.is_none_or(|best| (tier, at) < best) && row.fits_codes(reply) && rule.holds(row, normal, found) {
+                best = Some((tier, at));
+            }
+        }
+        best
+    }
+
+    fn by_rule(&self, id: u16, question: &Question<'_>, normal: &Normal, found: &Found) -> Verdict {
+        let at = usize::from(id);
+        let Some((rule, row)) = self.compiled.get(at).zip(self.rules.get(at)) else {
+            return abstention(self.unclassified, Evidence::None);
+        };
+        let span = rule.span(found).map(|(start, end)| normal.span(start as usize, end as usize));
+        let whole = u32::try_from(question.diagnostic.len()).unwrap_or(u32::MAX);
+        Verdict {
+            cause: row.cause,
+            rule: Some(RuleId(id)),
+            evidence: row.evidence,
+            span: span.map(|(start, end)| (start.min(whole), end.min(whole))),
+            blocklist: row.blocklist.as_deref().map(Box::from),
+            sending_ip: None,
+            filter: rule.filter,
+        }
+    }
+
+    /// Puts the list that the text names into the verdict; gives the filter product whose list it is.
+    fn name_blocklist(&self, verdict: &mut Verdict, normal: &Normal, found: &Found) -> Option<FilterId> {
+        if verdict.cause.row().category != "blocklist" && verdict.blocklist.is_none() {
+            return None;
+        }
+        if let Some(at) = self.catalogue.named(found).map(usize::from) {
+            verdict.blocklist = self.catalogue.lists.get(at).map(|list| Box::from(list.name.as_str()));
+            return self.list_filters.get(at).copied().flatten();
+        }
+        if verdict.blocklist.is_none() {
+            verdict.blocklist = blocklist::zone(&normal.text);
+        }
+        None
+    }
+
+    /// Fills in the providers that the text itself names; gives the filter product that it names.
+    fn read_signatures(&self, found: &Found, speakers: &mut Vec<IspId>) -> Option<FilterId> {
+        speakers.clear();
+        let mut filter = None;
+        for (literal, isp, named) in &self.signatures {
+            if found.first(*literal).is_some() {
+                speakers.extend(*isp);
+                filter = filter.or(*named);
+            }
+        }
+        filter
+    }
+}
+
+/// The part of a diagnostic that the server said, without the frame that the sending program put around it.
+fn reply_words(diagnostic: &[u8]) -> Range<usize> {
+    let reply = locate_reply(diagnostic);
+    let start = diagnostic.len() - reply.len();
+    let seen = reply.get(..LIMIT).unwrap_or(reply);
+    let command = memchr::memmem::rfind(seen, b" (in reply to ");
+    start..start + command.unwrap_or(seen.len())
+}
+
+fn abstention(cause: CauseId, evidence: Evidence) -> Verdict {
+    Verdict { cause, rule: None, evidence, span: None, blocklist: None, sending_ip: None, filter: None }
+}
+
+impl Rule {
+    fn fits_codes(&self, reply: &Reply<'_>) -> bool {
+        let code = reply.code.map(|code| code.get());
+        let class = code.map(|code| code / 100).or(reply.status.map(|status| u16::from(status.class)));
+        let reply_fits = |&want: &u16| if want < 10 { class == Some(want) } else { code == Some(want) };
+        (self.replies.is_empty() || self.replies.iter().any(reply_fits))
+            && (self.statuses.is_empty()
+                || reply.status.is_some_and(|status| self.statuses.iter().any(|pattern| pattern.fits(status))))
+    }
+}
+
+impl Compiled {
+    fn new(
+        rule: &Rule,
+        literals: &mut Builder,
+        isp_of: &dyn Fn(&str) -> Option<IspId>,
+        filter_of: &dyn Fn(&str) -> Option<FilterId>,
+    ) -> Result<Compiled, RulesError> {
+        let mut ids = |phrases: &[String]| -> Result<Vec<LiteralId>, RulesError> {
+            phrases.iter().map(|phrase| literals.add(phrase).map_err(|e| rule.error(e))).collect()
+        };
+        let groups = rule.words.iter().map(|group| ids(group)).collect::<Result<_, _>>()?;
+        let none = ids(&rule.none)?;
+        let regex = rule.regex.as_deref().map(|pattern| regex(pattern).map_err(|e| rule.error(e))).transpose()?;
+        let tier = match (rule.evidence, rule.providers.is_empty()) {
+            (Evidence::None, _) => Tier::Last,
+            (Evidence::Token, _) => Tier::Token,
+            (_, true) => Tier::General,
+            (_, false) => Tier::Speaker,
+        };
+        let isps = rule.providers.iter().filter_map(|slug| isp_of(slug)).collect();
+        Ok(Compiled { tier, groups, none, regex, isps, filter: rule.filter.as_deref().and_then(filter_of) })
+    }
+
+    /// Where it stands for these speakers; `None` where it has no say.
+    fn tier(&self, speakers: &[IspId]) -> Option<Tier> {
+        let own = self.isps.iter().any(|isp| speakers.contains(isp));
+        match self.tier {
+            Tier::Speaker | Tier::Token if own => Some(Tier::Speaker),
+            Tier::Speaker => None,
+            tier => Some(tier),
+        }
+    }
+
+    fn holds(&self, row: &Rule, normal: &Normal, found: &Found) -> bool {
+        let any = |ids: &[LiteralId]| ids.iter().any(|&id| found.first(id).is_some());
+        self.groups.iter().all(|group| any(group))
+            && !any(&self.none)
+            && row.gap.is_none_or(|gap| self.ordered(gap, found))
+            && self.regex.as_ref().is_none_or(|regex| regex.is_match(&normal.text))
+    }
+
+    /// Whether the groups are found in their order, at most `gap` bytes between one and the next.
+    fn ordered(&self, gap: u32, found: &Found) -> bool {
+        let mut reached: Option<(usize, u32)> = None;
+        for (id, hit) in &found.hits {
+            let next = reached.map_or(0, |(step, _)| step + 1);
+            let follows = |end: u32| hit.start >= end && hit.start - end <= gap;
+            if self.is_in_group(next, *id) && reached.is_none_or(|(_, end)| follows(end)) {
+                reached = Some((next, hit.end));
+            } else if self.is_in_group(0, *id) && (next <= 1 || reached.is_some_and(|(_, end)| hit.start > end + gap)) {
+                reached = Some((0, hit.end));
+            }
+            if reached.is_some_and(|(step, _)| step + 1 == self.groups.len()) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn is_in_group(&self, step: usize, id: LiteralId) -> bool {
+        self.groups.get(step).is_some_and(|group| group.contains(&id))
+    }
+
+    /// The words that were found, first to last.
+    fn span(&self, found: &Found) -> Option<(u32, u32)> {
+        let first_of = |group: &Vec<LiteralId>| {
+            let hits = group.iter().filter_map(|&id| found.first(id));
+            hits.min_by_key(|hit| (hit.start, u32::MAX - hit.end))
+        };
+        let hits = || self.groups.iter().filter_map(first_of);
+        let first: Hit = hits().min_by_key(|hit| hit.start)?;
+        let end = hits().map(|hit| hit.end).filter(|end| end.saturating_sub(first.start) <= SPAN_LIMIT).max();
+        Some((first.start, end.unwrap_or(first.end)))
+    }
+}
+
+fn regex(pattern: &str) -> Result<Regex, String> {
+    RegexBuilder::new(pattern).unicode(false).size_limit(REGEX_LIMIT).build().map_err(|e| e.to_string())
+}
+
+type Signatures = Vec<(LiteralId, Option<IspId>, Option<FilterId>)>;
+
+fn signatures(
+    literals: &mut Builder,
+    isp_of: &dyn Fn(&str) -> Option<IspId>,
+    filter_of: &dyn Fn(&str) -> Option<FilterId>,
+) -> Result<Signatures, RulesError> {
+    let mut signatures = Signatures::new();
+    for_each_row("signatures.csv", SIGNATURES, &["slug", "kind", "words", "source"], |row| {
+        let slug = row.need("slug")?;
+        let (isp, filter) = match row.need("kind")? {
+            "isp" => (isp_of(slug), None),
+            "filter" => (None, filter_of(slug)),
+            other => return Err(row.error(format!("kind {other:?}: isp or filter"))),
+        };
+        row.need("source")?;
+        for phrase in row.need("words")?.split('|') {
+            let id = literals.add(phrase.trim()).map_err(|e| row.error(e))?;
+            signatures.push((id, isp, filter));
+        }
+        Ok(())
+    })?;
+    Ok(signatures)
+}

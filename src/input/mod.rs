@@ -1,0 +1,6 @@
+//! Finding the inputs and reading them in blocks. Nothing here knows what a line means.
+
+pub mod blocks;
+pub mod discover;
+pub mod sniff;
+pub mod stream;

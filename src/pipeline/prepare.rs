@@ -1,0 +1,198 @@
+//! Before the scan: what each file is, and in which years its stamps lie.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::clock::{Years, civil_seconds, date_in_name};
+use crate::formats::{FORMATS, Parsed, syslog};
+use crate::input::discover::{self, Input, InputKind, reason};
+use crate::input::sniff::{self, Sniffed};
+use crate::provenance::{FileId, Provenance};
+use crate::stamp::Stamp;
+
+/// Stamps sampled per file at most.
+const SAMPLES: u64 = 4096;
+/// Distance of samples at least, bytes. A server that writes less in half a year is not asked for.
+const STRIDE: u64 = 2048;
+/// Bytes read for one sample: a line that starts in the first half of them is found.
+const PEEK: usize = 4096;
+
+/// What the user said about time.
+#[derive(Clone, Debug, Default)]
+pub struct TimeOptions {
+    /// Year of the last line of each input.
+    pub year: Option<i16>,
+    /// The present, seconds since 1970-01-01 UTC, in place of a file's own date.
+    pub now: Option<i64>,
+}
+
+/// What the scan needs to know of an input.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Years of its stamps.
+    pub years: Years,
+    /// Last plausible moment, UTC seconds.
+    pub latest: i64,
+    /// First moment of the input, civil seconds: the order in which inputs are joined.
+    pub first: i64,
+    /// Whether its stamps have no year.
+    pub year_inferred: bool,
+}
+
+/// What preparation found.
+#[derive(Clone, Debug)]
+pub enum Readiness {
+    /// A log.
+    Log(Prepared),
+    /// No bytes.
+    Empty,
+    /// Not read: what it is and what to do.
+    Refused(String),
+    /// Could not be read.
+    Failed(String),
+}
+
+/// Looks at a regular file.
+pub fn prepare(input: &Input, time: &TimeOptions) -> Readiness {
+    let InputKind::File { size, modified } = input.kind else { return Readiness::Empty };
+    let read = || -> io::Result<Readiness> {
+        let file = discover::open(&input.path)?;
+        let mut head = vec![0; sniff::HEAD.min(size as usize)];
+        let len = read_up_to(&file, &mut head, 0)?;
+        head.truncate(len);
+        if let Some(not_read) = refusal(&head, len as u64 == size, &input.path) {
+            return Ok(not_read);
+        }
+        let name = input.path.file_name().map(|n| n.as_encoded_bytes()).unwrap_or(&[]);
+        let latest = time.now.or_else(|| date_in_name(name)).unwrap_or(modified);
+        let first = first_stamp(&head);
+        if first.is_none_or(|stamp| stamp.year.is_some()) {
+            let moment = first.and_then(|stamp| civil_seconds(&stamp, i64::from(stamp.year?)));
+            let prepared =
+                Prepared { years: Years::default(), latest, first: moment.unwrap_or(i64::MAX), year_inferred: false };
+            return Ok(Readiness::Log(prepared));
+        }
+        let samples = sample(&file, size)?;
+        let years = Years::backwards(&samples, anchor(&samples, time, latest));
+        let first = years.span().map_or(i64::MAX, |(first, _)| first);
+        Ok(Readiness::Log(Prepared { years, latest, first, year_inferred: true }))
+    };
+    read().unwrap_or_else(|error| Readiness::Failed(reason(&error)))
+}
+
+/// Why a file with this head is not read, if so.
+pub fn refusal(head: &[u8], whole: bool, path: &Path) -> Option<Readiness> {
+    let refused = |text: String| Some(Readiness::Refused(text));
+    match sniff::sniff(head) {
+        Sniffed::Empty => Some(Readiness::Empty),
+        Sniffed::Compressed(name, tool) => {
+            let shown = crate::text::shown_path(path);
+            refused(format!("{name} compressed; read it with: {tool} {shown} | bouncesift scan -"))
+        }
+        Sniffed::Utf16 => refused("UTF-16 text; convert it first: iconv -f UTF-16 -t UTF-8".into()),
+        Sniffed::Mail(what) => refused(format!("{what}; only logs are read")),
+        Sniffed::Binary => refused("no text".into()),
+        Sniffed::Text if is_log(head, whole) => None,
+        Sniffed::Text => refused("no line in a known log format".into()),
+    }
+}
+
+/// Whether any line is one of a log. A head without any line end is one very long line: that is counted, not refused.
+fn is_log(head: &[u8], whole: bool) -> bool {
+    if !whole && memchr::memchr(b'\n', head).is_none() {
+        return true;
+    }
+    lines(head).any(|line| {
+        let frame = syslog::frame(line, NOWHERE);
+        frame.stamp.is_some() || FORMATS.iter().any(|format| format.parse(&frame, &mut |_| {}) != Parsed::NotMine)
+    })
+}
+
+const NOWHERE: Provenance = Provenance { file: FileId(0), len: 0, offset: 0 };
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).filter(|line| !line.is_empty())
+}
+
+/// The first stamp of a text, of a frame or of an Exim log.
+pub fn first_stamp(text: &[u8]) -> Option<Stamp> {
+    lines(text).find_map(stamp_of)
+}
+
+fn stamp_of(line: &[u8]) -> Option<Stamp> {
+    syslog::frame(line, NOWHERE).stamp.or_else(|| Stamp::iso8601(line).map(|(stamp, _)| stamp))
+}
+
+/// Tells stamps without a year of a part of a stream that starts at offset `at`, one every [`STRIDE`] bytes or more.
+pub fn stamps(text: &[u8], at: u64, mut tell: impl FnMut(u64, &Stamp)) {
+    let mut start = 0;
+    while let Some((offset, stamp)) = text.get(start..).and_then(|rest| sample_in(rest, at + start as u64, true)) {
+        tell(offset, &stamp);
+        let next = (offset - at + STRIDE) as usize;
+        let Some(line_end) = text.get(next..).and_then(|rest| memchr::memchr(b'\n', rest)) else { break };
+        start = next + line_end + 1;
+    }
+}
+
+/// Latest moment that the last line may have, civil seconds.
+pub fn anchor(samples: &[(u64, Stamp)], time: &TimeOptions, latest: i64) -> i64 {
+    let last = samples.last().map(|(_, stamp)| *stamp);
+    match (time.year, last) {
+        (Some(year), Some(stamp)) => civil_seconds(&stamp, i64::from(year)).unwrap_or(latest),
+        _ => latest,
+    }
+}
+
+/// Stamps without a year at even distances over a file, with the offsets of their lines, and that of the last line.
+fn sample(file: &File, size: u64) -> io::Result<Vec<(u64, Stamp)>> {
+    let stride = STRIDE.max(size / SAMPLES);
+    let mut samples: Vec<(u64, Stamp)> = Vec::new();
+    let mut buffer = vec![0; PEEK];
+    let mut at = 0;
+    while at < size {
+        let len = read_up_to(file, &mut buffer, at)?;
+        samples.extend(sample_in(buffer.get(..len).unwrap_or(&[]), at, at == 0));
+        at += stride;
+    }
+    let tail_at = size.saturating_sub(PEEK as u64);
+    let len = read_up_to(file, &mut buffer, tail_at)?;
+    let mut tail_from = 0;
+    while let Some((offset, stamp)) =
+        sample_in(buffer.get(tail_from..len).unwrap_or(&[]), tail_at + tail_from as u64, tail_at == 0 && tail_from == 0)
+    {
+        samples.push((offset, stamp));
+        tail_from = (offset - tail_at) as usize + 1;
+    }
+    samples.sort_by_key(|(offset, _)| *offset);
+    samples.dedup_by_key(|(offset, _)| *offset);
+    Ok(samples)
+}
+
+/// The first stamp without a year in `text`, which stands at `at` in its file.
+fn sample_in(text: &[u8], at: u64, line_starts: bool) -> Option<(u64, Stamp)> {
+    let mut start = if line_starts { 0 } else { memchr::memchr(b'\n', text)? + 1 };
+    while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let found = rest.get(..end).and_then(stamp_of).filter(|stamp| stamp.year.is_none());
+        if let Some(stamp) = found {
+            return Some((at + start as u64, stamp));
+        }
+        start += end + 1;
+    }
+    None
+}
+
+fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(buffer.get_mut(done..).unwrap_or(&mut []), at + done as u64) {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}

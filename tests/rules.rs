@@ -1,0 +1,126 @@
+//! The rule tables: each row's sample selects that very row, and bad tables are refused with file and line.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::cell::RefCell;
+
+use bouncesift::cause::{Engine, Question, RuleId, RuleSet, Scratch, Verdict};
+use bouncesift::isp::{FilterId, IspId};
+use bouncesift::smtp::{locate_reply, parse_reply};
+
+/// Numbers for provider slugs, in the order they are asked for.
+#[derive(Default)]
+struct Slugs(RefCell<Vec<String>>);
+
+impl Slugs {
+    fn number(&self, slug: &str) -> u16 {
+        let mut slugs = self.0.borrow_mut();
+        let at = slugs.iter().position(|s| s == slug).unwrap_or_else(|| {
+            slugs.push(slug.to_owned());
+            slugs.len() - 1
+        });
+        u16::try_from(at).unwrap()
+    }
+}
+
+fn builtin(slugs: &Slugs) -> Engine {
+    let rules = RuleSet::builtin().unwrap_or_else(|e| panic!("{e}"));
+    Engine::new(rules, &|s| Some(IspId(slugs.number(s))), &|s| Some(FilterId(slugs.number(s))))
+        .unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn decide(engine: &Engine, text: &str, isp: Option<IspId>, scratch: &mut Scratch) -> Verdict {
+    let reply = parse_reply(locate_reply(text.as_bytes()), false);
+    engine.decide(&Question { diagnostic: text.as_bytes(), reply: &reply, isp }, scratch)
+}
+
+#[test]
+fn each_sample_selects_its_own_row() {
+    let slugs = Slugs::default();
+    let engine = builtin(&slugs);
+    let mut scratch = Scratch::default();
+    let mut wrong = Vec::new();
+    for (at, rule) in engine.rules().iter().enumerate() {
+        let isp = rule.providers.first().map(|slug| IspId(slugs.number(slug)));
+        let verdict = decide(&engine, &rule.sample, isp, &mut scratch);
+        if verdict.rule != Some(RuleId(at as u16)) {
+            let winner = verdict.rule.and_then(|id| engine.get(id)).map(|rule| rule.id.as_str());
+            wrong.push(format!("{} {}: {:?} is won by {winner:?}", rule.place, rule.id, rule.sample));
+        }
+        for anti in &rule.anti {
+            if decide(&engine, anti, isp, &mut scratch).rule == Some(RuleId(at as u16)) {
+                wrong.push(format!("{} {}: wins its anti-sample {anti:?}", rule.place, rule.id));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} rows\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_verdict_shows_the_words_it_rests_on() {
+    let engine = builtin(&Slugs::default());
+    let text = "550-5.7.1 x\\n550 5.7.1 <spam@example.net>: Message is  not RFC 5322 compliant";
+    let verdict = decide(&engine, text, None, &mut Scratch::default());
+    let (start, end) = verdict.span.unwrap();
+    assert_eq!(verdict.cause.name(), "message_format");
+    assert_eq!(&text[start as usize..end as usize], "not RFC 5322");
+}
+
+#[test]
+fn strangers_names_are_no_evidence() {
+    let engine = builtin(&Slugs::default());
+    let mut scratch = Scratch::default();
+    for text in [
+        "550 5.7.1 <spam.virus.dmarc@blacklist.example> rejected",
+        "550 5.7.1 rejected by spam-filter.example.net, see https://x.example/spam/virus/dmarc",
+    ] {
+        assert_eq!(decide(&engine, text, None, &mut scratch).cause.name(), "access_denied", "{text}");
+    }
+    assert_eq!(decide(&engine, "550 5.7.1 x", None, &mut scratch).cause.name(), "unclassified");
+    let named = decide(&engine, "550 5.7.1 Client host blocked using rbl.example.org", None, &mut scratch);
+    assert_eq!(named.blocklist.as_deref(), Some("rbl.example.org"));
+}
+
+#[test]
+fn any_bytes_are_judged() {
+    let engine = builtin(&Slugs::default());
+    let mut scratch = Scratch::default();
+    let mut seed = 1_u64;
+    for len in (0..400).chain([16_383, 16_384, 16_385, 40_000]) {
+        let bytes: Vec<u8> = (0..len)
+            .map(|_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (seed >> 56) as u8
+            })
+            .collect();
+        let reply = parse_reply(locate_reply(&bytes), false);
+        let verdict = engine.decide(&Question { diagnostic: &bytes, reply: &reply, isp: None }, &mut scratch);
+        assert!(verdict.span.is_none_or(|(start, end)| start <= end && end as usize <= bytes.len()));
+    }
+}
+
+fn refused(table: &str) -> String {
+    let mut rules = RuleSet::default();
+    let made = rules.add("x.csv", table).and_then(|()| Engine::new(rules, &|_| None, &|_| None).map(drop));
+    made.expect_err(table).to_string()
+}
+
+#[test]
+fn bad_tables_are_refused_with_their_line() {
+    let row = |id: &str, words: &str, cause: &str| {
+        format!("id,words,cause,sample,source\na,spam,spam_content,spam,x\n{id},{words},{cause},y,z\n")
+    };
+    assert!(refused(&row("b", "spam", "nonsense")).starts_with("x.csv:3: no cause"));
+    assert!(refused(&row("a", "spam", "spam_content")).starts_with("x.csv:3: id \"a\" is used twice"));
+    assert!(refused(&row("b", "", "spam_content")).starts_with("x.csv:3: needs words"));
+    assert!(refused(&row("b", "$nothing", "spam_content")).starts_with("x.csv:3: no word list"));
+    assert!(refused(&row("b", "x", "spam_content")).starts_with("x.csv:3: phrase \"x\" is too short"));
+    assert!(refused("id,word\n").starts_with("x.csv:1: unknown column \"word\""));
+    assert!(
+        refused("id,words,regex,cause,sample,source\na,spam,(,spam_content,spam,x\n").starts_with("x.csv:2: regex")
+    );
+    assert!(
+        refused("id,words,status,cause,sample,source\na,spam,5.7,spam_content,spam,x\n").starts_with("x.csv:2: status")
+    );
+    assert!(refused("id,words,cause,sample,source\na,spam\n").starts_with("x.csv:2: "));
+}

@@ -104,6 +104,12 @@ impl Years {
         self.fixed.push((offset, moment));
     }
 
+    /// Number of the stretch between two sampled moments that `offset` lies in: in one stretch, equal stamps have equal
+    /// years.
+    fn part(&self, offset: u64) -> usize {
+        if self.fixed.len() < 2 { 0 } else { self.fixed.partition_point(|(at, _)| *at <= offset) }
+    }
+
     /// The moment (civil seconds) of a stamp without a year on a line at `offset`; `None` if nothing was sampled or
     /// the day exists in no year nearby.
     pub fn place(&self, offset: u64, stamp: &Stamp) -> Option<i64> {
@@ -192,18 +198,31 @@ fn eight_digits(digits: &[u8]) -> Option<i64> {
 /// A usable moment: microseconds since 1970-01-01 UTC.
 pub type Micros = i64;
 
+/// 1980-01-01 00:00:00, civil seconds.
+const Y1980: i64 = 315_532_800;
+
 /// Turns stamps into moments. One for each worker: it remembers the zone's last offset.
 #[derive(Clone, Debug)]
 pub struct Clock {
     zone: TimeZone,
     /// Civil quarter of an hour, and the zone's offset in it in seconds: offsets change at whole quarters.
     last: Option<(i64, i64)>,
+    /// The last hour, and its start in civil seconds: logs stay in one for many lines.
+    hour: Option<(Hour, i64)>,
 }
+
+/// An hour as stamps write it, and the part of the input that decides its year.
+type Hour = (Option<u16>, u8, u8, u8, usize);
 
 impl Clock {
     /// A clock that reads stamps without a zone as local times of `zone`.
     pub fn new(zone: TimeZone) -> Self {
-        Self { zone, last: None }
+        Self { zone, last: None, hour: None }
+    }
+
+    /// Forgets what it knows of an input's years: the next stamps are of another part of it, or of another input.
+    pub fn begin(&mut self) {
+        self.hour = None;
     }
 
     /// The moment of a stamp on a line at `offset`. `latest` is the last plausible moment (UTC seconds): later ones,
@@ -212,12 +231,8 @@ impl Clock {
     /// # Errors
     /// [`NoTime`] says why the stamp cannot be used.
     pub fn moment(&mut self, stamp: &Stamp, offset: u64, years: &Years, latest: i64) -> Result<Micros, NoTime> {
-        let civil = match stamp.year {
-            Some(year) => civil_seconds(stamp, i64::from(year)),
-            None => years.place(offset, stamp),
-        };
-        let civil = civil.ok_or(NoTime::Unknown)?;
-        if year_of(civil) < 1980 || civil > latest + SLACK + DAY {
+        let civil = self.civil(stamp, offset, years).ok_or(NoTime::Unknown)?;
+        if civil < Y1980 || civil > latest + SLACK + DAY {
             return Err(NoTime::Suspect);
         }
         let utc = civil - stamp.utc_offset.map_or_else(|| self.zone_offset(civil), i64::from);
@@ -225,6 +240,22 @@ impl Clock {
             return Err(NoTime::Suspect);
         }
         Ok(utc * 1_000_000 + i64::from(stamp.micros))
+    }
+
+    fn civil(&mut self, stamp: &Stamp, offset: u64, years: &Years) -> Option<i64> {
+        let hour = (stamp.year, stamp.month, stamp.day, stamp.hour, years.part(offset));
+        let within = i64::from(stamp.minute) * 60 + i64::from(stamp.second);
+        match self.hour {
+            Some((known, start)) if known == hour => Some(start + within),
+            _ => {
+                let civil = match stamp.year {
+                    Some(year) => civil_seconds(stamp, i64::from(year)),
+                    None => years.place(offset, stamp),
+                }?;
+                self.hour = Some((hour, civil - within));
+                Some(civil)
+            }
+        }
     }
 
     fn zone_offset(&mut self, civil: i64) -> i64 {

@@ -93,7 +93,7 @@ impl Names for Knowledge {
     }
 
     fn rule(&self, rule: RuleId) -> &str {
-        self.engine.get(rule).map_or("unknown", |rule| &rule.id)
+        self.engine.rule(rule).map_or("unknown", |rule| &rule.id)
     }
 
     fn isp_reference(&self, isp: &GroupIsp) -> Option<&str> {

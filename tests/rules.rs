@@ -44,7 +44,7 @@ fn each_sample_selects_its_own_row() {
         let isp = rule.providers.first().map(|slug| IspId(slugs.number(slug)));
         let verdict = decide(&engine, &rule.sample, isp, &mut scratch);
         if verdict.rule != Some(RuleId(at as u16)) {
-            let winner = verdict.rule.and_then(|id| engine.get(id)).map(|rule| rule.id.as_str());
+            let winner = verdict.rule.and_then(|id| engine.rule(id)).map(|rule| rule.id.as_str());
             wrong.push(format!("{} {}: {:?} is won by {winner:?}", rule.place, rule.id, rule.sample));
         }
         for anti in &rule.anti {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::blocklist::{self, Catalogue};
+use super::groups::{FoundGroups, GroupId, Groups};
 use super::literals::{Builder, Found, Hit, LiteralId, Literals};
 use super::normal::{LIMIT, Normal};
 use super::registered::Registered;
@@ -27,11 +28,15 @@ pub struct Engine {
     rules: Vec<Rule>,
     compiled: Vec<Compiled>,
     literals: Literals,
-    /// Rules to look at once a literal is found, by the literal's number.
+    groups: Groups,
+    /// Rules to look at once a group is found, by the group's number.
     watchers: Vec<Vec<u16>>,
-    /// Rules without words.
-    by_status: Vec<u16>,
-    signatures: Vec<(LiteralId, Option<IspId>, Option<FilterId>)>,
+    /// Rules without words, by the detail of each status code they want, ascending.
+    by_status: Vec<(u16, u16)>,
+    /// Who is named by the rows of `signatures.csv`.
+    signatures: Vec<(Option<IspId>, Option<FilterId>)>,
+    /// The row of a literal.
+    signature_of: Vec<Option<u16>>,
     catalogue: Catalogue,
     list_filters: Vec<Option<FilterId>>,
     registered: Registered,
@@ -43,14 +48,17 @@ pub struct Engine {
 pub struct Scratch {
     normal: Normal,
     found: Found,
+    groups: FoundGroups,
     speakers: Vec<IspId>,
 }
 
 #[derive(Debug)]
 struct Compiled {
     tier: Tier,
-    groups: Vec<Vec<LiteralId>>,
-    none: Vec<LiteralId>,
+    /// Groups of which each must be found.
+    words: Vec<GroupId>,
+    /// The group of which nothing may be found.
+    none: Option<GroupId>,
     regex: Option<Regex>,
     isps: Vec<IspId>,
     filter: Option<FilterId>,
@@ -80,19 +88,22 @@ impl Engine {
         let rules = rules.into_rules();
         let mut literals = Builder::default();
         let catalogue = Catalogue::builtin(&mut literals)?;
-        let signatures = signatures(&mut literals, isp_of, filter_of)?;
+        let (signatures, signature_of) = signatures(&mut literals, isp_of, filter_of)?;
+        let mut groups = Groups::default();
         let mut compiled = Vec::with_capacity(rules.len());
         for rule in &rules {
-            compiled.push(Compiled::new(rule, &mut literals, isp_of, filter_of)?);
+            compiled.push(Compiled::new(rule, &mut literals, &mut groups, isp_of, filter_of)?);
         }
         let failed = |message| RulesError { file: "rules".into(), line: 0, message };
         let mut engine = Engine {
             rules,
             compiled,
             literals: literals.build().map_err(failed)?,
-            watchers: Vec::new(),
+            watchers: vec![Vec::new(); groups.len()],
+            groups,
             by_status: Vec::new(),
             signatures,
+            signature_of,
             list_filters: catalogue.lists.iter().map(|l| l.filter.as_deref().and_then(filter_of)).collect(),
             catalogue,
             registered: Registered::builtin()?,
@@ -105,12 +116,13 @@ impl Engine {
 
     /// Judges one reply. Time is linear in the first 16 KiB of the text; only the verdict's own strings are allocated.
     pub fn decide(&self, question: &Question<'_>, scratch: &mut Scratch) -> Verdict {
-        let Scratch { normal, found, speakers } = scratch;
+        let Scratch { normal, found, groups, speakers } = scratch;
         normal.fill(question.diagnostic, reply_words(question.diagnostic), question.reply.code);
         self.literals.find(normal, found);
+        self.groups.find(found, groups);
         let named_filter = self.read_signatures(found, speakers);
         speakers.extend(question.isp);
-        let best = self.best(question.reply, normal, found, speakers);
+        let best = self.best(question.reply, normal, found, groups, speakers);
         let registered = question.reply.status.and_then(|status| self.registered.cause(status));
         let mut verdict = match (best, registered) {
             (Some((tier, id)), code) if tier < Tier::Last || code.is_none() => {
@@ -131,7 +143,7 @@ impl Engine {
     }
 
     /// The rule of a verdict; `None` for a number that is not of this engine.
-    pub fn get(&self, id: RuleId) -> Option<&Rule> {
+    pub fn rule(&self, id: RuleId) -> Option<&Rule> {
         self.rules.get(usize::from(id.0))
     }
 
@@ -140,38 +152,51 @@ impl Engine {
         &self.rules
     }
 
-    /// Files each rule under the literals of the group that is least often found: the one whose shortest phrase is
-    /// longest.
+    /// Files each rule under the group that is least often found: the one whose shortest phrase is longest.
     fn watch(&mut self) {
         for (at, rule) in self.compiled.iter().enumerate() {
-            let words = self.rules.get(at).map(|rule| rule.words.as_slice()).unwrap_or(&[]);
-            let shortest = |i: usize| words.get(i).and_then(|group| group.iter().map(String::len).min());
-            let anchor = (0..rule.groups.len()).max_by_key(|&i| (shortest(i), rule.groups.len() - i));
-            let Some(anchor) = anchor.and_then(|i| rule.groups.get(i)) else {
-                self.by_status.push(at as u16);
-                continue;
-            };
-            for &literal in anchor {
-                let literal = literal as usize;
-                if self.watchers.len() <= literal {
-                    self.watchers.resize(literal + 1, Vec::new());
-                }
-                if let Some(watchers) = self.watchers.get_mut(literal) {
-                    watchers.push(at as u16);
+            let written = self.rules.get(at).map(|rule| rule.words.as_slice()).unwrap_or(&[]);
+            let shortest = |i: usize| written.get(i).and_then(|group| group.iter().map(String::len).min());
+            let anchor = (0..rule.words.len()).max_by_key(|&i| (shortest(i), rule.words.len() - i));
+            match anchor.and_then(|i| rule.words.get(i)).and_then(|&group| self.watchers.get_mut(group as usize)) {
+                Some(watchers) => watchers.push(at as u16),
+                None => {
+                    let statuses = self.rules.get(at).map(|rule| rule.statuses.as_slice()).unwrap_or(&[]);
+                    self.by_status.extend(statuses.iter().filter_map(|s| s.detail).map(|detail| (detail, at as u16)));
                 }
             }
         }
+        self.by_status.sort_unstable();
     }
 
-    fn best(&self, reply: &Reply<'_>, normal: &Normal, found: &Found, speakers: &[IspId]) -> Option<(Tier, u16)> {
-        let watching = found.seen.iter().filter_map(|&id| self.watchers.get(id as usize)).flatten();
+    /// Rules without words that want this status code's detail.
+    fn of_status(&self, reply: &Reply<'_>) -> &[(u16, u16)] {
+        let Some(detail) = reply.status.map(|status| status.detail) else { return &[] };
+        let from = self.by_status.partition_point(|(d, _)| *d < detail);
+        let to = self.by_status.partition_point(|(d, _)| *d <= detail);
+        self.by_status.get(from..to).unwrap_or(&[])
+    }
+
+    fn best(
+        &self,
+        reply: &Reply<'_>,
+        normal: &Normal,
+        found: &Found,
+        groups: &FoundGroups,
+        speakers: &[IspId],
+    ) -> Option<(Tier, u16)> {
+        let watching = groups.seen.iter().filter_map(|&id| self.watchers.get(id as usize)).flatten();
         let mut best: Option<(Tier, u16)> = None;
-        for &at in watching.chain(&self.by_status) {
+        for at in watching.copied().chain(self.of_status(reply).iter().map(|(_, rule)| *rule)) {
             let Some((rule, row)) = self.compiled.get(usize::from(at)).zip(self.rules.get(usize::from(at))) else {
                 continue;
             };
             let Some(tier) = rule.tier(speakers) else { continue };
-            if best.is_none_or(|best| (tier, at) < best) && row.fits_codes(reply) && rule.holds(row, normal, found) {
+            if best.is_none_or(|best| (tier, at) < best)
+                && row.fits_codes(reply)
+                && rule.holds(groups)
+                && self.holds_closely(rule, row, normal, found)
+            {
                 best = Some((tier, at));
             }
         }
@@ -183,7 +208,7 @@ impl Engine {
         let Some((rule, row)) = self.compiled.get(at).zip(self.rules.get(at)) else {
             return abstention(self.unclassified, Evidence::None);
         };
-        let span = rule.span(found).map(|(start, end)| normal.span(start as usize, end as usize));
+        let span = self.span(rule, found).map(|(start, end)| normal.span(start as usize, end as usize));
         let whole = u32::try_from(question.diagnostic.len()).unwrap_or(u32::MAX);
         Verdict {
             cause: row.cause,
@@ -214,14 +239,15 @@ impl Engine {
     /// Fills in the providers that the text itself names; gives the filter product that it names.
     fn read_signatures(&self, found: &Found, speakers: &mut Vec<IspId>) -> Option<FilterId> {
         speakers.clear();
-        let mut filter = None;
-        for (literal, isp, named) in &self.signatures {
-            if found.first(*literal).is_some() {
+        let named = |id: LiteralId| self.signature_of.get(id as usize).copied().flatten();
+        let mut first: Option<u16> = None;
+        for at in found.seen.iter().filter_map(|&id| named(id)) {
+            if let Some((isp, filter)) = self.signatures.get(usize::from(at)) {
                 speakers.extend(*isp);
-                filter = filter.or(*named);
+                first = if filter.is_some() { first.into_iter().chain([at]).min() } else { first };
             }
         }
-        filter
+        first.and_then(|at| self.signatures.get(usize::from(at))).and_then(|(_, filter)| *filter)
     }
 }
 
@@ -230,7 +256,8 @@ fn reply_words(diagnostic: &[u8]) -> Range<usize> {
     let reply = locate_reply(diagnostic);
     let start = diagnostic.len() - reply.len();
     let seen = reply.get(..LIMIT).unwrap_or(reply);
-    let command = memchr::memmem::rfind(seen, b" (in reply to ");
+    let command =
+        memchr::memrchr(b'(', seen).filter(|&at| seen.get(at..).is_some_and(|s| s.starts_with(b"(in reply to ")));
     start..start + command.unwrap_or(seen.len())
 }
 
@@ -253,14 +280,16 @@ impl Compiled {
     fn new(
         rule: &Rule,
         literals: &mut Builder,
+        groups: &mut Groups,
         isp_of: &dyn Fn(&str) -> Option<IspId>,
         filter_of: &dyn Fn(&str) -> Option<FilterId>,
     ) -> Result<Compiled, RulesError> {
-        let mut ids = |phrases: &[String]| -> Result<Vec<LiteralId>, RulesError> {
-            phrases.iter().map(|phrase| literals.add(phrase).map_err(|e| rule.error(e))).collect()
+        let mut group = |phrases: &[String]| -> Result<GroupId, RulesError> {
+            let ids = phrases.iter().map(|phrase| literals.add(phrase).map_err(|e| rule.error(e)));
+            Ok(groups.add(ids.collect::<Result<_, _>>()?))
         };
-        let groups = rule.words.iter().map(|group| ids(group)).collect::<Result<_, _>>()?;
-        let none = ids(&rule.none)?;
+        let words = rule.words.iter().map(|phrases| group(phrases)).collect::<Result<_, _>>()?;
+        let none = Some(&rule.none).filter(|none| !none.is_empty()).map(|none| group(none)).transpose()?;
         let regex = rule.regex.as_deref().map(|pattern| regex(pattern).map_err(|e| rule.error(e))).transpose()?;
         let tier = match (rule.evidence, rule.providers.is_empty()) {
             (Evidence::None, _) => Tier::Last,
@@ -269,7 +298,7 @@ impl Compiled {
             (_, false) => Tier::Speaker,
         };
         let isps = rule.providers.iter().filter_map(|slug| isp_of(slug)).collect();
-        Ok(Compiled { tier, groups, none, regex, isps, filter: rule.filter.as_deref().and_then(filter_of) })
+        Ok(Compiled { tier, words, none, regex, isps, filter: rule.filter.as_deref().and_then(filter_of) })
     }
 
     /// Where it stands for these speakers; `None` where it has no say.
@@ -282,43 +311,44 @@ impl Compiled {
         }
     }
 
-    fn holds(&self, row: &Rule, normal: &Normal, found: &Found) -> bool {
-        let any = |ids: &[LiteralId]| ids.iter().any(|&id| found.first(id).is_some());
-        self.groups.iter().all(|group| any(group))
-            && !any(&self.none)
-            && row.gap.is_none_or(|gap| self.ordered(gap, found))
-            && self.regex.as_ref().is_none_or(|regex| regex.is_match(&normal.text))
+    fn holds(&self, groups: &FoundGroups) -> bool {
+        self.words.iter().all(|&group| groups.has(group)) && !self.none.is_some_and(|group| groups.has(group))
+    }
+}
+
+impl Engine {
+    /// The costlier tests, made last.
+    fn holds_closely(&self, rule: &Compiled, row: &Rule, normal: &Normal, found: &Found) -> bool {
+        row.gap.is_none_or(|gap| self.ordered(rule, gap, found))
+            && rule.regex.as_ref().is_none_or(|regex| regex.is_match(&normal.text))
     }
 
-    /// Whether the groups are found in their order, at most `gap` bytes between one and the next.
-    fn ordered(&self, gap: u32, found: &Found) -> bool {
+    /// Whether the groups of a rule are found in their order, at most `gap` bytes between one and the next.
+    fn ordered(&self, rule: &Compiled, gap: u32, found: &Found) -> bool {
+        let is_in = |step: usize, id| rule.words.get(step).is_some_and(|&group| self.groups.contains(group, id));
         let mut reached: Option<(usize, u32)> = None;
-        for (id, hit) in &found.hits {
+        for &(id, hit) in &found.hits {
             let next = reached.map_or(0, |(step, _)| step + 1);
             let follows = |end: u32| hit.start >= end && hit.start - end <= gap;
-            if self.is_in_group(next, *id) && reached.is_none_or(|(_, end)| follows(end)) {
+            if is_in(next, id) && reached.is_none_or(|(_, end)| follows(end)) {
                 reached = Some((next, hit.end));
-            } else if self.is_in_group(0, *id) && (next <= 1 || reached.is_some_and(|(_, end)| hit.start > end + gap)) {
+            } else if is_in(0, id) && (next <= 1 || reached.is_some_and(|(_, end)| hit.start > end + gap)) {
                 reached = Some((0, hit.end));
             }
-            if reached.is_some_and(|(step, _)| step + 1 == self.groups.len()) {
+            if reached.is_some_and(|(step, _)| step + 1 == rule.words.len()) {
                 return true;
             }
         }
         false
     }
 
-    fn is_in_group(&self, step: usize, id: LiteralId) -> bool {
-        self.groups.get(step).is_some_and(|group| group.contains(&id))
-    }
-
     /// The words that were found, first to last.
-    fn span(&self, found: &Found) -> Option<(u32, u32)> {
-        let first_of = |group: &Vec<LiteralId>| {
-            let hits = group.iter().filter_map(|&id| found.first(id));
+    fn span(&self, rule: &Compiled, found: &Found) -> Option<(u32, u32)> {
+        let first_of = |group: &GroupId| {
+            let hits = self.groups.literals(*group).iter().filter_map(|&id| found.first(id));
             hits.min_by_key(|hit| (hit.start, u32::MAX - hit.end))
         };
-        let hits = || self.groups.iter().filter_map(first_of);
+        let hits = || rule.words.iter().filter_map(first_of);
         let first: Hit = hits().min_by_key(|hit| hit.start)?;
         let end = hits().map(|hit| hit.end).filter(|end| end.saturating_sub(first.start) <= SPAN_LIMIT).max();
         Some((first.start, end.unwrap_or(first.end)))
@@ -329,27 +359,36 @@ fn regex(pattern: &str) -> Result<Regex, String> {
     RegexBuilder::new(pattern).unicode(false).size_limit(REGEX_LIMIT).build().map_err(|e| e.to_string())
 }
 
-type Signatures = Vec<(LiteralId, Option<IspId>, Option<FilterId>)>;
+type Signatures = (Vec<(Option<IspId>, Option<FilterId>)>, Vec<Option<u16>>);
 
 fn signatures(
     literals: &mut Builder,
     isp_of: &dyn Fn(&str) -> Option<IspId>,
     filter_of: &dyn Fn(&str) -> Option<FilterId>,
 ) -> Result<Signatures, RulesError> {
-    let mut signatures = Signatures::new();
+    let (mut signatures, mut of_literal) = Signatures::default();
     for_each_row("signatures.csv", SIGNATURES, &["slug", "kind", "words", "source"], |row| {
         let slug = row.need("slug")?;
         let (isp, filter) = match row.need("kind")? {
             "isp" => (isp_of(slug), None),
             "filter" => (None, filter_of(slug)),
-            other => return Err(row.error(format!("kind {other:?}: isp or filter"))),
+            "both" => (isp_of(slug), filter_of(slug)),
+            other => return Err(row.error(format!("kind {other:?}: isp, filter or both"))),
         };
         row.need("source")?;
         for phrase in row.need("words")?.split('|') {
-            let id = literals.add(phrase.trim()).map_err(|e| row.error(e))?;
-            signatures.push((id, isp, filter));
+            let id = literals.add(phrase.trim()).map_err(|e| row.error(e))? as usize;
+            if of_literal.len() <= id {
+                of_literal.resize(id + 1, None);
+            }
+            let at = u16::try_from(signatures.len()).map_err(|e| row.error(e.to_string()))?;
+            match of_literal.get_mut(id) {
+                Some(slot @ None) => *slot = Some(at),
+                _ => return Err(row.error(format!("phrase {phrase:?} is used twice"))),
+            }
         }
+        signatures.push((isp, filter));
         Ok(())
     })?;
-    Ok(signatures)
+    Ok((signatures, of_literal))
 }

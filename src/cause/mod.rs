@@ -16,6 +16,7 @@
 mod blocklist;
 mod causes;
 mod engine;
+mod groups;
 mod literals;
 mod normal;
 mod registered;
@@ -31,7 +32,7 @@ use crate::smtp::Reply;
 
 pub use causes::{CauseRow, Party, Retry, causes};
 pub use engine::{Engine, Scratch};
-pub use rules::{Rule, RuleSet};
+pub use rules::{COLUMNS as RULE_COLUMNS, Rule, RuleSet};
 pub use table::RulesError;
 pub use template::{mask, template_id};
 

@@ -100,7 +100,11 @@ impl Normal {
 
     fn token(&mut self, token: &[u8], at: usize) {
         let mark = match kind(token) {
-            Kind::Address => return self.push(b'@', at, 0),
+            Kind::Address => {
+                self.push(b'@', at, 0);
+                let len = address_len(token);
+                return self.token(token.get(len..).unwrap_or(&[]), at + len);
+            }
             Kind::Url | Kind::Host => IN_NAME,
             Kind::Word => 0,
         };
@@ -218,6 +222,14 @@ fn is_delimiter(b: u8) -> bool {
         || matches!(b, b'\\' | b'|' | 0x7f)
 }
 
+/// Length of the address at the start of a token: `user@example.org` of `user@example.org:blocked`.
+fn address_len(token: &[u8]) -> usize {
+    let at = token.iter().rposition(|b| *b == b'@').map_or(0, |at| at + 1);
+    let domain = token.get(at..).unwrap_or(&[]);
+    let ends = |b: &u8| !(b.is_ascii_alphanumeric() || *b >= 0x80 || matches!(b, b'.' | b'-' | b'_'));
+    (at + domain.iter().position(ends).unwrap_or(domain.len())).max(1)
+}
+
 /// What a token is.
 pub(super) fn kind(token: &[u8]) -> Kind {
     let mut dotted = false;
@@ -267,6 +279,7 @@ mod tests {
     #[test]
     fn addresses_are_no_words() {
         assert_eq!(normal("<spam@example.net>: unknown", 0), "<@>: unknown");
+        assert_eq!(normal("(user@example.net:blocked)", 0), "(@:blocked)");
         assert_eq!(normal("521< x >_is_blocked.For", 0), "521< x > is blocked.for");
     }
 

@@ -38,7 +38,8 @@ pub(super) const FILES: [(&str, &str); 8] = [
     ("rules/languages.csv", include_str!("../tables/rules/languages.csv")),
     ("rules/last.csv", include_str!("../tables/rules/last.csv")),
 ];
-const COLUMNS: [&str; 15] = [
+/// The columns of a table of rules, in order.
+pub const COLUMNS: [&str; 15] = [
     "id",
     "provider",
     "reply",

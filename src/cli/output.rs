@@ -300,5 +300,5 @@ pub fn find<'t>(tables: &'t [Table], name: &str) -> Option<&'t Table> {
 
 /// The columns of the rule tables, for the rows that the table of unclassified replies suggests.
 pub fn rule_columns() -> views::RuleColumns {
-    views::RuleColumns::default()
+    views::RuleColumns { header: &crate::cause::RULE_COLUMNS, id: "id", phrase: "words" }
 }

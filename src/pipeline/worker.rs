@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::clock::{Clock, NoTime, Years};
-use crate::formats::{FORMATS, Frame, LineEvent, LogFormat, Parsed, Skip, losses, syslog};
+use crate::formats::syslog::{self, Framer};
+use crate::formats::{FORMATS, Frame, LineEvent, LogFormat, Parsed, Skip, losses};
 use crate::groups::{Mergeable, Rank};
 use crate::input::blocks::{Block, LOOKBACK};
 use crate::isp::{Attribution, Isp, IspBasis};
@@ -75,6 +76,7 @@ pub struct Worker<'k> {
     keys: KeyMaker,
     senders: BlockSenders,
     last_format: usize,
+    framer: Framer,
     remains: Remains,
     /// Groups not handed over yet.
     pub tally: Tally,
@@ -90,6 +92,7 @@ impl<'k> Worker<'k> {
             keys,
             senders: BlockSenders::default(),
             last_format: 0,
+            framer: Framer::default(),
             remains: Remains::default(),
             tally: Tally::new(),
         }
@@ -98,6 +101,7 @@ impl<'k> Worker<'k> {
     /// Reads all lines of a block.
     pub fn block(&mut self, block: Block<'_>, context: Context<'_>) -> Remains {
         self.senders.clear();
+        self.clock.begin();
         let mut lines = Lines { block, at: block.lines_at };
         if block.base == 0 && block.lines_at == 0 && block.bytes.starts_with(b"\xef\xbb\xbf") {
             lines.at = 3;
@@ -128,7 +132,7 @@ impl<'k> Worker<'k> {
         }
         let provenance =
             Provenance { file: context.file, len: line.len() as u32, offset: lines.block.base + at as u64 };
-        let frame = syslog::frame(line, provenance);
+        let frame = self.framer.frame(line, provenance);
         counts.repeats_refused += u64::from(frame.repeat_refused);
         if filled && frame.stamp.is_some() && lines.previous_of_host(at, &frame).is_some_and(|(near, _)| near) {
             return counts.skip(Skip::FragmentSuspect);

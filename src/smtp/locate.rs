@@ -1,3 +1,4 @@
+use super::reply::run_on_code;
 use super::{EnhancedStatus, ReplyCode};
 
 /// Bytes of a text that are looked at.
@@ -36,13 +37,8 @@ pub fn locate_reply(text: &[u8]) -> &[u8] {
 
 fn starts_with_code(text: &[u8]) -> bool {
     ReplyCode::at_start(text).is_some_and(|code| code.class() >= 4)
-        || run_on_code(text)
+        || run_on_code(text).is_some()
         || EnhancedStatus::at_start(text).is_some()
-}
-
-/// A reply code that goes on with a capital without a blank: `450DT:RBL`.
-fn run_on_code(text: &[u8]) -> bool {
-    matches!(text, [b'4' | b'5', b'0'..=b'5', b'0'..=b'9', b'A'..=b'Z', b'A'..=b'Z' | b'a'..=b'z' | b':', ..])
 }
 
 /// A reply code of a refusal somewhere in a text, with something around it that says so.

@@ -2,7 +2,7 @@
 //!
 //! Logs fold a reply of several lines into one: `550-5.7.26 first 550 5.7.26 last` (Postfix joins with blanks,
 //! Exim with the two characters `\n`). A line starts where three digits stand behind a border and before `-` or a
-//! blank. The last line's reply code is the reply's (RFC 5321, section 4.2.1: all lines carry the same, but not all
+//! blank; at the very start `450DT:RBL` and `550.5.7.0` are read as well, since some servers write so. The last line's reply code is the reply's (RFC 5321, section 4.2.1: all lines carry the same, but not all
 //! servers know that).
 //!
 //! The enhanced status code is, in this order: that of the last line, directly after its reply code; that of any
@@ -165,13 +165,16 @@ fn line_border(text: &[u8], at: usize) -> bool {
 
 fn line_at(text: &[u8], at: usize, truncated: bool) -> Option<LineStart> {
     let line = text.get(at..)?;
-    let code = ReplyCode::at_start(line)?;
+    let code = ReplyCode::at_start(line).or_else(|| run_on_code(line).filter(|_| at == 0))?;
     if truncated && line.len() == 3 {
         return None;
     }
     let goes_on = line.get(3) == Some(&b'-');
     let skip = line.get(3..)?.iter().position(|b| !matches!(b, b' ' | b'-' | b'\t')).unwrap_or(line.len() - 3);
     let mut text_at = at + 3 + skip;
+    if at == 0 && line.get(3) == Some(&b'.') && EnhancedStatus::at_start(line.get(4..)?).is_some() {
+        text_at += 1;
+    }
     let hash = usize::from(text.get(text_at) == Some(&b'#'));
     let code_place = text.get(text_at + hash..)?;
     let status = EnhancedStatus::at_start(code_place).filter(|(_, len)| !(truncated && *len == code_place.len()));
@@ -180,6 +183,13 @@ fn line_at(text: &[u8], at: usize, truncated: bool) -> Option<LineStart> {
     }
     let invalid = status.is_none() && dotted_number(code_place);
     Some(LineStart { code, status: status.map(|(s, _)| s), goes_on, invalid, text_at })
+}
+
+/// A reply code of a refusal that goes on with a capital without a blank: `450DT:RBL`, `454Transient`.
+pub(super) fn run_on_code(text: &[u8]) -> Option<ReplyCode> {
+    let (code, behind) = text.split_at_checked(3)?;
+    let runs_on = matches!(behind, [b'A'..=b'Z', b'A'..=b'Z' | b'a'..=b'z' | b':', ..]);
+    ReplyCode::at_start(code).filter(|code| runs_on && code.class() >= 4)
 }
 
 /// Three numbers with dots between, and no more: what an enhanced status code looks like, valid or not.
@@ -298,6 +308,10 @@ mod tests {
         check("550 #5.1.0 Address rejected.", 550, "5.1.0", false);
         check("550 address rejected (#5.1.1)", 550, "5.1.1", false);
         check("4.7.1 Service unavailable", 0, "4.7.1", false);
+        check("550.5.7.0 Message", 550, "5.7.0", false);
+        check("450DT:RBL", 450, "", false);
+        check("454Transient", 454, "", false);
+        check("550a", 0, "", false);
     }
 
     #[test]

@@ -184,14 +184,18 @@ struct Layout {
 
 const SHARE: usize = 6;
 
+/// Room that is kept for the bars.
+const SHORTEST_BAR: usize = 8;
+
 impl Layout {
     fn new(summary: &Summary, title: &str, labels: &[&str]) -> Self {
         let head = &summary.headline;
         let longest = |f: &dyn Fn(&TopRow) -> usize, most: usize| head.top.iter().map(f).max().unwrap_or(0).min(most);
-        let isp = longest(&|r| columns(&sanitize(&r.isp_name)), 24);
+        let isp = longest(&|r| columns(&sanitize(short(&r.isp_name))), 24);
         let cause = longest(&|r| columns(&r.cause), 30);
         let number = |n: u64, name: &str| columns(&group(n)).max(name.len());
         let rests = [head.more, head.unclassified];
+        let longest_bar = head.top.iter().map(|r| r.attempts.0).chain([head.unclassified.attempts.0]).max().unwrap_or(0);
         let shown =
             || head.top.iter().map(|r| (r.attempts.0, r.failed.0)).chain(rests.map(|r| (r.attempts.0, r.failed.0)));
         let most = shown().map(|(attempts, _)| attempts).max().unwrap_or(0);
@@ -199,12 +203,12 @@ impl Layout {
         let failed = number(shown().map(|(_, failed)| failed).max().unwrap_or(0), "final");
         let numbers = 2 + attempts + 2 + failed + 2 * (2 + SHARE);
         let wanted = labels.iter().map(|l| columns(l)).max().unwrap_or(0).max(isp + 2 + cause).max(columns(title));
-        let label = wanted.min(WIDTH.saturating_sub(numbers));
+        let room = WIDTH.saturating_sub(numbers);
+        let label = wanted.min(room.saturating_sub(2 + SHORTEST_BAR).max(columns(title).min(room)));
         // A cause cut short says little; the ISP's name is the one to give way, down to a third.
         let isp = isp.min(label.saturating_sub(2 + cause).max(label / 3));
         let bar = WIDTH.saturating_sub(label + numbers + 2).min(LONGEST_BAR);
-        let bar = if bar < 4 { 0 } else { bar };
-        Layout { isp, cause: label.saturating_sub(isp + 2), label, attempts, failed, bar, most }
+        Layout { isp, cause: label.saturating_sub(isp + 2), label, attempts, failed, bar, most: longest_bar }
     }
 
     fn row(&self, label: &str, attempts: u64, failed: u64, share: &str, rate: &str) -> String {
@@ -229,6 +233,11 @@ impl Layout {
     }
 }
 
+/// A name without what stands in brackets behind it: `Microsoft` of `Microsoft (Outlook.com, Microsoft 365)`.
+fn short(name: &str) -> &str {
+    name.split(" (").next().filter(|name| !name.is_empty()).unwrap_or(name)
+}
+
 fn headline(page: &mut Page, summary: &Summary) {
     let head = &summary.headline;
     page.gap();
@@ -243,7 +252,7 @@ fn headline(page: &mut Page, summary: &Summary) {
     let layout = Layout::new(summary, &title, &[&more, &unclassified]);
     page.title(&layout.header(&title));
     for row in &head.top {
-        let label = format!("{}  {}", pad(&sanitize(&row.isp_name), layout.isp), cut(&row.cause, layout.cause));
+        let label = format!("{}  {}", pad(&sanitize(short(&row.isp_name)), layout.isp), cut(&row.cause, layout.cause));
         let rate = row.isp_attempts.map_or_else(String::new, |all| share(row.attempts.0, all.0));
         let of_all = share(row.attempts.0, head.attempts.0);
         page.line(&layout.row(&label, row.attempts.0, row.failed.0, &of_all, &rate));

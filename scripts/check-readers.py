@@ -34,7 +34,7 @@ COUNTS = {
     "attempts", "delivered", "deferred", "refused", "refused_policy", "refused_571", "failed_recipients",
     "code_conflicts", "isps", "weight",
 }
-NULLABLE_COUNTS = {"isp_attempts"}
+NULLABLE_COUNTS = {"isp_attempts", "example_offset", "example_length"}
 DATES = {"log_date"}
 TIMES = {"first_seen", "last_seen", "event_time"}
 NUMBERS = {"reply_code", "status_class", "status_subject", "status_detail", "rate", "rate_low", "rate_high"}

@@ -64,7 +64,7 @@ impl TableWriter {
     }
 
     /// Writes the end of the file, without which it is none.
-    pub fn finish(mut self) -> Result<(), ReportError> {
+    pub fn finish(self) -> Result<(), ReportError> {
         self.writer.finish().map(|_| ()).map_err(|e| polars_error(&self.path, e))
     }
 }

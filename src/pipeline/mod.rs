@@ -331,9 +331,7 @@ impl Scan<'_, '_> {
             return;
         }
         let latest = self.options.time.now.unwrap_or_else(|| jiff::Timestamp::now().as_second());
-        let first = prepare::first_stamp(&head);
-        report.year_inferred = first.is_some_and(|stamp| stamp.year.is_none());
-        let samples: Vec<_> = first.map(|stamp| (0, stamp)).into_iter().collect();
+        let samples: Vec<_> = prepare::first_without_year(&head).map(|stamp| (0, stamp)).into_iter().collect();
         let anchor = prepare::anchor(&samples, &self.options.time, latest);
         let reader = Box::new(io::Cursor::new(head).chain(reader));
         let source = Mutex::new(Source {
@@ -347,6 +345,7 @@ impl Scan<'_, '_> {
         *nth = source.nth;
         report.bytes = source.cutter.offset();
         report.years = source.years.span();
+        report.year_inferred = report.years.is_some();
     }
 
     fn drain(&self, source: &Mutex<Source>, id: FileId, latest: i64) {

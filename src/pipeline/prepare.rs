@@ -67,17 +67,12 @@ pub fn prepare(input: &Input, time: &TimeOptions) -> Readiness {
         }
         let name = input.path.file_name().map(|n| n.as_encoded_bytes()).unwrap_or(&[]);
         let latest = time.now.or_else(|| date_in_name(name)).unwrap_or(modified);
-        let first = first_stamp(&head);
-        if first.is_none_or(|stamp| stamp.year.is_some()) {
-            let moment = first.and_then(|stamp| civil_seconds(&stamp, i64::from(stamp.year?)));
-            let prepared =
-                Prepared { years: Years::default(), latest, first: moment.unwrap_or(i64::MAX), year_inferred: false };
-            return Ok(Readiness::Log(prepared));
-        }
+        // Stamps with and without a year may be mixed, as after an upgrade, so the first one says nothing of the rest.
         let samples = sample(&file, size)?;
         let years = Years::backwards(&samples, anchor(&samples, time, latest));
-        let first = years.span().map_or(i64::MAX, |(first, _)| first);
-        Ok(Readiness::Log(Prepared { years, latest, first, year_inferred: true }))
+        let dated = first_stamp(&head).and_then(|stamp| civil_seconds(&stamp, i64::from(stamp.year?)));
+        let first = dated.or(years.span().map(|(first, _)| first)).unwrap_or(i64::MAX);
+        Ok(Readiness::Log(Prepared { years, latest, first, year_inferred: !samples.is_empty() }))
     };
     read().unwrap_or_else(|error| Readiness::Failed(reason(&error)))
 }
@@ -88,8 +83,8 @@ pub fn refusal(head: &[u8], whole: bool, path: &Path) -> Option<Readiness> {
     match sniff::sniff(head) {
         Sniffed::Empty => Some(Readiness::Empty),
         Sniffed::Compressed(name, tool) => {
-            let shown = crate::text::shown_path(path);
-            refused(format!("{name} compressed; read it with: {tool} {shown} | bouncesift scan -"))
+            let word = shell_word(path);
+            refused(format!("{name} compressed; read it with: {tool} {word} | bouncesift scan -"))
         }
         Sniffed::Utf16 => refused("UTF-16 text; convert it first: iconv -f UTF-16 -t UTF-8".into()),
         Sniffed::Mail(what) => refused(format!("{what}; only logs are read")),
@@ -99,9 +94,18 @@ pub fn refusal(head: &[u8], whole: bool, path: &Path) -> Option<Readiness> {
     }
 }
 
-/// Whether any line is one of a log. A head without any line end is one very long line: that is counted, not refused.
+/// A path as one word of a shell's command line. Characters that could steer a terminal are escaped as everywhere.
+fn shell_word(path: &Path) -> String {
+    let shown = crate::text::shown_path(path);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+,:@%".contains(&b);
+    if shown.bytes().all(plain) { shown } else { format!("'{}'", shown.replace('\'', r"'\''")) }
+}
+
+/// Whether any line is one of a log. A head without any line end is one very long line, one of empty lines only has
+/// nothing wrong: that is counted, not refused.
 fn is_log(head: &[u8], whole: bool) -> bool {
-    if !whole && memchr::memchr(b'\n', head).is_none() {
+    let head = without_mark(head);
+    if (!whole && memchr::memchr(b'\n', head).is_none()) || lines(head).next().is_none() {
         return true;
     }
     lines(head).any(|line| {
@@ -112,13 +116,23 @@ fn is_log(head: &[u8], whole: bool) -> bool {
 
 const NOWHERE: Provenance = Provenance { file: FileId(0), len: 0, offset: 0 };
 
+/// The start of an input without its byte order mark.
+fn without_mark(head: &[u8]) -> &[u8] {
+    head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head)
+}
+
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).filter(|line| !line.is_empty())
 }
 
-/// The first stamp of a text, of a frame or of an Exim log.
-pub fn first_stamp(text: &[u8]) -> Option<Stamp> {
-    lines(text).find_map(stamp_of)
+/// The first stamp of an input, of a frame or of an Exim log.
+fn first_stamp(head: &[u8]) -> Option<Stamp> {
+    lines(without_mark(head)).find_map(stamp_of)
+}
+
+/// The first stamp of an input that states no year.
+pub fn first_without_year(head: &[u8]) -> Option<Stamp> {
+    lines(without_mark(head)).filter_map(stamp_of).find(|stamp| stamp.year.is_none())
 }
 
 fn stamp_of(line: &[u8]) -> Option<Stamp> {
@@ -175,7 +189,8 @@ fn sample_in(text: &[u8], at: u64, line_starts: bool) -> Option<(u64, Stamp)> {
     let mut start = if line_starts { 0 } else { memchr::memchr(b'\n', text)? + 1 };
     while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
         let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        let found = rest.get(..end).and_then(stamp_of).filter(|stamp| stamp.year.is_none());
+        let line = rest.get(..end).map(|line| if at + start as u64 == 0 { without_mark(line) } else { line });
+        let found = line.and_then(stamp_of).filter(|stamp| stamp.year.is_none());
         if let Some(stamp) = found {
             return Some((at + start as u64, stamp));
         }

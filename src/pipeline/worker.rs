@@ -228,8 +228,10 @@ impl<'k> Worker<'k> {
         if record.outcome == Outcome::Delivered {
             self.count_traffic(record, &attribution, time, None);
             if self.options.events.delivered() {
-                let row = self.event(record, nth, &attribution, time, None, &codes(record).0);
-                self.remains.events.push(PendingEvent { row, sought: None });
+                let mut row = self.event(record, nth, &attribution, time, None, &codes(record).0);
+                let (sender, sought) = self.sender(record, bytes);
+                row.mail_from_domain = sender;
+                self.remains.events.push(PendingEvent { row, sought });
             }
             return;
         }
@@ -365,7 +367,7 @@ impl<'k> Worker<'k> {
             reporting_mta,
             remote_mta: remote_mta.map(|name| name.to_ascii_lowercase()),
             remote_ip,
-            mail_from_domain: record.sender.and_then(domain_of).and_then(|domain| self.judge.domain(domain)),
+            mail_from_domain: None,
             recipient_domain: record.recipient_domain().and_then(|domain| self.judge.domain(domain)),
             final_recipient: recipient,
             isp: group_isp(&to.isp),

@@ -69,12 +69,25 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(status) => ExitCode::from(status),
-        Err(Error::Stdout(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Error::Stdout(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("{error}"));
             ExitCode::from(error.exit_status())
         }
     }
+}
+
+/// Whether the reader of standard output has gone. The error may be wrapped by who wrote.
+fn is_broken_pipe(error: &std::io::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        match error.downcast_ref::<std::io::Error>() {
+            Some(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return true,
+            Some(error) => cause = error.get_ref().map(|inner| inner as _),
+            None => cause = error.source(),
+        }
+    }
+    false
 }
 
 /// One message on standard error. That it may be closed is no reason to stop.

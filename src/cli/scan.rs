@@ -10,7 +10,7 @@ use super::output::{self, EventWriter, Files, RUN, Target};
 use super::progress::ProgressLine;
 use super::scan_args::Args;
 use super::warnings::{Findings, findings};
-use super::{complain, print, signals, use_color};
+use super::{complain, is_broken_pipe, print, signals, use_color};
 use crate::error::Error;
 use crate::formats::Skip;
 use crate::input::discover::{Found, discover};
@@ -147,7 +147,7 @@ impl Report<'_> {
             (Target::Directory(_), Some(staging)) => {
                 self.files(staging.path(), events)?;
                 signals::commit(|| staging.commit())?;
-                self.say(elapsed)
+                self.say_beside(elapsed)
             }
             _ => self.say(elapsed),
         }
@@ -168,8 +168,8 @@ impl Report<'_> {
             command: "scan",
             tool_version: env!("CARGO_PKG_VERSION"),
             ruleset: &ruleset,
-            inputs: self.findings.readable as u64,
-            damaged: self.findings.problems.len() as u64,
+            inputs: (self.findings.readable + self.findings.unread) as u64,
+            damaged: self.findings.damaged as u64,
             bytes: scanned.inputs.iter().map(|input| input.bytes).sum(),
             lines: scanned.counts.lines,
             window: scanned.counts.seen,
@@ -183,6 +183,20 @@ impl Report<'_> {
             next: self.args.out.is_none().then_some("bouncesift scan ... --out DIR   for CSV and Parquet"),
         };
         Summary::new(&input, self.knowledge)
+    }
+
+    /// The summary on standard output where the files are what was asked for: that it cannot be written there is
+    /// worth a message at most.
+    fn say_beside(&self, elapsed: Duration) -> Result<(), Error> {
+        match self.say(elapsed) {
+            Err(Error::Stdout(error)) if !self.args.json => {
+                if !is_broken_pipe(&error) {
+                    complain(&format!("standard output: {error}; the files are complete"));
+                }
+                Ok(())
+            }
+            said => said,
+        }
     }
 
     /// The summary, or its JSON, on standard output.

@@ -83,11 +83,15 @@ pub struct Args {
 
     /// Threads; 0 is one for each core
     #[arg(short = 'j', long, value_name = "N", default_value_t = 0, env = "BOUNCESIFT_THREADS", help_heading = "Run")]
-    pub threads: usize,
+    #[arg(value_parser = clap::value_parser!(u16).range(..=MAX_THREADS))]
+    pub threads: u16,
     /// Bytes read at once; changes no result
     #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = bytes, hide = true)]
     pub block_size: usize,
 }
+
+/// More threads than this only wait for each other.
+const MAX_THREADS: i64 = 256;
 
 /// A file format of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -130,7 +134,7 @@ impl Args {
             return Err(Error::Usage(format!("--block-size: at most {MAX_BLOCK} bytes")));
         }
         Ok(Options {
-            threads: self.threads,
+            threads: self.threads.into(),
             block_size: self.block_size,
             max_line: self.max_line,
             formats: self.format.iter().map(|name| format_name(name)).collect::<Result<_, _>>()?,

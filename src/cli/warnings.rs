@@ -16,6 +16,10 @@ pub struct Findings {
     pub remarks: Vec<String>,
     /// Inputs that were read, in whole or in part.
     pub readable: usize,
+    /// Inputs asked for that could not be read at all.
+    pub unread: usize,
+    /// Inputs that could not be read in full, those not read at all included.
+    pub damaged: usize,
 }
 
 /// Files with the same problem that are still named one by one.
@@ -38,15 +42,21 @@ pub fn findings(scanned: &Scanned) -> Findings {
             }
             InputStatus::Partial(why, offset) => {
                 found.readable += 1;
+                found.damaged += 1;
                 found.problems.push(format!("{}: {why} at byte {offset}; what could be read is counted", name(path)));
             }
-            InputStatus::Refused(why) if report.input.named => found.problems.push(format!("{}: {why}", name(path))),
+            InputStatus::Refused(why) if report.input.named => {
+                found.unread += 1;
+                found.problems.push(format!("{}: {why}", name(path)));
+            }
             InputStatus::Refused(why) => {
                 let kind = why.split([';', ':']).next().unwrap_or(why);
                 passed_over.entry(kind).or_insert((0, path)).0 += 1;
             }
         }
     }
+    found.unread += equal.values().map(Vec::len).sum::<usize>();
+    found.damaged += found.unread;
     for (why, paths) in equal {
         match paths.as_slice() {
             [first, rest @ ..] if rest.len() >= NAMED => {

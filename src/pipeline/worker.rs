@@ -134,7 +134,7 @@ impl<'k> Worker<'k> {
             Provenance { file: context.file, len: line.len() as u32, offset: lines.block.base + at as u64 };
         let frame = self.framer.frame(line, provenance);
         counts.repeats_refused += u64::from(frame.repeat_refused);
-        if filled && frame.stamp.is_some() && lines.previous_of_host(at, &frame).is_some_and(|(near, _)| near) {
+        if filled && frame.stamp.is_some() && lines.follows_filled(at, at, &frame) {
             return counts.skip(Skip::FragmentSuspect);
         }
         if let Some(times) = frame.repeat_of_previous {
@@ -146,11 +146,12 @@ impl<'k> Worker<'k> {
 
     /// "last message repeated N times": the outcome of the host's previous line, N times more.
     fn repeat<'b>(&mut self, lines: &Lines<'b>, at: usize, frame: &Frame<'b>, times: u32, context: Context<'_>) {
-        let Some((_, line)) = lines.previous_of_host(at, frame) else {
+        let Some((start, line)) = lines.previous_of_host(at, frame) else {
             return self.remains.counts.skip(Skip::RepeatUnresolved);
         };
         let mut earlier = syslog::frame(line, frame.provenance);
-        if earlier.repeat_of_previous.is_some() || line.len() > self.options.max_line {
+        let refers_to_nothing = earlier.repeat_of_previous.is_some() || line.len() > self.options.max_line;
+        if refers_to_nothing || lines.follows_filled(start, at, &earlier) {
             return self.remains.counts.skip(Skip::RepeatUnresolved);
         }
         earlier.repeats = times;
@@ -481,19 +482,25 @@ impl<'b> Lines<'b> {
         self.line_before(at, at).map(|(_, line)| line)
     }
 
-    /// The nearest line before `at` that the same host wrote, and whether it is the very line before. Only a few lines
-    /// are looked at, or a log of nothing but repeats would cost a multiple of any other.
-    fn previous_of_host(&self, at: usize, frame: &Frame<'b>) -> Option<(bool, &'b [u8])> {
-        let (mut end, mut near) = (at, true);
+    /// The nearest line before `at` that the same host wrote, and where it starts. Only a few lines are looked at, or
+    /// a log of nothing but repeats would cost a multiple of any other.
+    fn previous_of_host(&self, at: usize, frame: &Frame<'b>) -> Option<(usize, &'b [u8])> {
+        let mut end = at;
         for _ in 0..8 {
             let (start, line) = self.line_before(end, at)?;
-            let other = syslog::frame(line, frame.provenance);
-            if other.stamp.is_some() && other.host == frame.host {
-                return Some((near, line));
+            if of_same_host(line, frame) {
+                return Some((start, line));
             }
-            (end, near) = (start, false);
+            end = start;
         }
         None
+    }
+
+    /// Whether the line that starts at `start` follows on one of the same host that filled the logger's limit, as far
+    /// as that starts within [`LOOKBACK`] bytes before `at`.
+    fn follows_filled(&self, start: usize, at: usize, frame: &Frame<'b>) -> bool {
+        let before = self.line_before(start, at);
+        before.is_some_and(|(_, line)| FILLED.contains(&line.len()) && of_same_host(line, frame))
     }
 
     fn line_before(&self, end: usize, at: usize) -> Option<(usize, &'b [u8])> {
@@ -506,6 +513,11 @@ impl<'b> Lines<'b> {
         let near = at - start < LOOKBACK;
         near.then(|| before.get(start..).map(|line| (start, without_cr(line)))).flatten()
     }
+}
+
+fn of_same_host(line: &[u8], frame: &Frame<'_>) -> bool {
+    let other = syslog::frame(line, frame.provenance);
+    other.stamp.is_some() && other.host == frame.host
 }
 
 fn without_cr(line: &[u8]) -> &[u8] {

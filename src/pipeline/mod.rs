@@ -340,7 +340,7 @@ impl Scan<'_, '_> {
             nth: *nth,
             anchor,
         });
-        pool.broadcast(|_| self.drain(&source, id, latest));
+        pool.broadcast(|_| self.drain(&source, id, latest.max(anchor)));
         let source = source.into_inner().unwrap_or_else(PoisonError::into_inner);
         *nth = source.nth;
         report.bytes = source.cutter.offset();

@@ -69,10 +69,11 @@ pub fn prepare(input: &Input, time: &TimeOptions) -> Readiness {
         let latest = time.now.or_else(|| date_in_name(name)).unwrap_or(modified);
         // Stamps with and without a year may be mixed, as after an upgrade, so the first one says nothing of the rest.
         let samples = sample(&file, size)?;
-        let years = Years::backwards(&samples, anchor(&samples, time, latest));
+        let anchor = anchor(&samples, time, latest);
+        let years = Years::backwards(&samples, anchor);
         let dated = first_stamp(&head).and_then(|stamp| civil_seconds(&stamp, i64::from(stamp.year?)));
         let first = dated.or(years.span().map(|(first, _)| first)).unwrap_or(i64::MAX);
-        Ok(Readiness::Log(Prepared { years, latest, first, year_inferred: !samples.is_empty() }))
+        Ok(Readiness::Log(Prepared { years, latest: latest.max(anchor), first, year_inferred: !samples.is_empty() }))
     };
     read().unwrap_or_else(|error| Readiness::Failed(reason(&error)))
 }
@@ -150,7 +151,8 @@ pub fn stamps(text: &[u8], at: u64, mut tell: impl FnMut(u64, &Stamp)) {
     }
 }
 
-/// Latest moment that the last line may have, civil seconds.
+/// Latest moment that the last line may have, civil seconds. A year that was given goes before the file's date: what it
+/// makes of the last line is no future.
 pub fn anchor(samples: &[(u64, Stamp)], time: &TimeOptions, latest: i64) -> i64 {
     let last = samples.last().map(|(_, stamp)| *stamp);
     match (time.year, last) {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 
-use crate::cause::{Question, Scratch, Verdict, mask, template_id};
+use crate::cause::{CauseId, Evidence, Question, Scratch, Verdict, mask, template_id};
 use crate::isp::{Attribution, Clues, Isp, IspBasis};
 use crate::knowledge::Knowledge;
-use crate::record::DeliveryRecord;
+use crate::record::{DeliveryRecord, Hop};
 use crate::rows::GroupIsp;
 use crate::smtp::{EnhancedStatus, Reply, ReplyCode, parse_reply};
 
@@ -72,6 +72,7 @@ pub struct Judge<'k> {
     by_recipient: HashMap<Box<[u8]>, Attribution, RandomState>,
     opinions: HashMap<(u64, u32, Option<u16>), Arc<Opinion>, RandomState>,
     names: HashSet<Arc<str>, RandomState>,
+    not_policy: Option<CauseId>,
 }
 
 impl<'k> Judge<'k> {
@@ -86,6 +87,7 @@ impl<'k> Judge<'k> {
             by_recipient: HashMap::default(),
             opinions: HashMap::default(),
             names: HashSet::default(),
+            not_policy: CauseId::by_name("not_policy"),
         }
     }
 
@@ -122,18 +124,22 @@ impl<'k> Judge<'k> {
         use std::hash::BuildHasher;
         let text = record.diagnostic.unwrap_or(&[]);
         let isp = if let Isp::Known(id) = isp { Some(*id) } else { None };
+        let unreached = record.hop == Hop::Unconnected && !record.is_reply;
         let key = (
-            self.opinions.hasher().hash_one((text, record.is_reply, record.truncated)),
+            self.opinions.hasher().hash_one((text, record.is_reply, record.truncated, unreached)),
             text.len() as u32,
             isp.map(|i| i.0),
         );
         if let Some(known) = self.opinions.get(&key) {
             return Arc::clone(known);
         }
-        let verdict = self.knowledge.engine.decide(&Question { diagnostic: text, reply, isp }, &mut self.scratch);
+        let mut verdict = self.knowledge.engine.decide(&Question { diagnostic: text, reply, isp }, &mut self.scratch);
+        if unreached {
+            self.clear_of_policy(&mut verdict);
+        }
         self.masked.clear();
         mask(text, &mut self.masked);
-        let template = self.knowledge_name();
+        let template = self.masked_name();
         let blocklist = verdict.blocklist.as_deref().map(|name| self.name(name));
         let opinion = Arc::new(Opinion { blocklist, template_id: template_id(&template), template, verdict });
         if self.opinions.len() >= REMEMBERED {
@@ -143,7 +149,13 @@ impl<'k> Judge<'k> {
         opinion
     }
 
-    fn knowledge_name(&mut self) -> Arc<str> {
+    /// Where no server was reached none refused: words such as "Connection refused" are the network's.
+    fn clear_of_policy(&self, verdict: &mut Verdict) {
+        let Some(not_policy) = self.not_policy.filter(|cause| *cause != verdict.cause) else { return };
+        *verdict = Verdict { cause: not_policy, rule: None, evidence: Evidence::None, span: None, ..verdict.clone() };
+    }
+
+    fn masked_name(&mut self) -> Arc<str> {
         let masked = std::mem::take(&mut self.masked);
         let name = self.name(&masked);
         self.masked = masked;
@@ -197,6 +209,10 @@ fn remember(
         return found.clone();
     }
     let found = answer();
+    // No host name is longer; a longer key would only cost memory.
+    if key.len() > 255 {
+        return found;
+    }
     if known.len() >= REMEMBERED {
         known.clear();
     }

@@ -28,8 +28,10 @@ fn log(messages: usize) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     let mut out = std::io::BufWriter::new(&mut file);
     for n in 0..messages {
-        let (stamp, host) = (format!("Nov 23 {:02}:{:02}:{:02} mx postfix", n / 3600 % 24, n / 60 % 60, n % 60), HOSTS[n % 4]);
-        writeln!(out, "{stamp}/qmgr[77]: {n:010X}: from=<news@example.com>, size=4211, nrcpt=1 (queue active)").unwrap();
+        let (stamp, host) =
+            (format!("Nov 23 {:02}:{:02}:{:02} mx postfix", n / 3600 % 24, n / 60 % 60, n % 60), HOSTS[n % 4]);
+        writeln!(out, "{stamp}/qmgr[77]: {n:010X}: from=<news@example.com>, size=4211, nrcpt=1 (queue active)")
+            .unwrap();
         writeln!(
             out,
             "{stamp}/smtp[{}]: {n:010X}: to=<u{n}@example.net>, relay={host}[192.0.2.{}]:25, delay=0.5, \

@@ -185,7 +185,6 @@ fn inferred_years_are_marked_and_doubted() {
 
 /// A stated year needs no date of the file.
 #[test]
-#[ignore = "a file dated 1970 (made by a reproducible build, an archive) makes stamps that state their year suspect"]
 fn a_file_from_the_start_of_time_keeps_stated_years() {
     let lab = Lab::new();
     lab.write("mail.log", refused(1));

@@ -19,6 +19,12 @@ const STRIDE: u64 = 2048;
 /// Bytes read for one sample: a line that starts in the first half of them is found.
 const PEEK: usize = 4096;
 
+/// A file dated before this (1990-01-01) was given its date by a tool that has none to give: it says nothing of what is
+/// plausible.
+const EPOCH_DATES_END: i64 = 631_152_000;
+/// 10000-01-01, seconds since 1970.
+const Y10000: i64 = 253_402_300_800;
+
 /// What the user said about time.
 #[derive(Clone, Debug, Default)]
 pub struct TimeOptions {
@@ -73,7 +79,8 @@ pub fn prepare(input: &Input, time: &TimeOptions) -> Readiness {
         let years = Years::backwards(&samples, anchor);
         let dated = first_stamp(&head).and_then(|stamp| civil_seconds(&stamp, i64::from(stamp.year?)));
         let first = dated.or(years.span().map(|(first, _)| first)).unwrap_or(i64::MAX);
-        Ok(Readiness::Log(Prepared { years, latest: latest.max(anchor), first, year_inferred: !samples.is_empty() }))
+        let latest = if latest < EPOCH_DATES_END { Y10000 } else { latest.max(anchor) };
+        Ok(Readiness::Log(Prepared { years, latest, first, year_inferred: !samples.is_empty() }))
     };
     read().unwrap_or_else(|error| Readiness::Failed(reason(&error)))
 }

@@ -195,7 +195,8 @@ impl Layout {
         let cause = longest(&|r| columns(&r.cause), 30);
         let number = |n: u64, name: &str| columns(&group(n)).max(name.len());
         let rests = [head.more, head.unclassified];
-        let longest_bar = head.top.iter().map(|r| r.attempts.0).chain([head.unclassified.attempts.0]).max().unwrap_or(0);
+        let longest_bar =
+            head.top.iter().map(|r| r.attempts.0).chain([head.unclassified.attempts.0]).max().unwrap_or(0);
         let shown =
             || head.top.iter().map(|r| (r.attempts.0, r.failed.0)).chain(rests.map(|r| (r.attempts.0, r.failed.0)));
         let most = shown().map(|(attempts, _)| attempts).max().unwrap_or(0);

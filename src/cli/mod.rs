@@ -77,17 +77,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Whether the reader of standard output has gone. The error may be wrapped by who wrote.
+/// Whether the reader of standard output has gone. The CSV writer wraps what it was told.
 fn is_broken_pipe(error: &std::io::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        match error.downcast_ref::<std::io::Error>() {
-            Some(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return true,
-            Some(error) => cause = error.get_ref().map(|inner| inner as _),
-            None => cause = error.source(),
-        }
-    }
-    false
+    let wrapped = error.get_ref().and_then(|inner| inner.downcast_ref::<csv::Error>());
+    let told = match wrapped.map(csv::Error::kind) {
+        Some(csv::ErrorKind::Io(told)) => told,
+        _ => error,
+    };
+    told.kind() == std::io::ErrorKind::BrokenPipe
 }
 
 /// One message on standard error. That it may be closed is no reason to stop.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -19,21 +19,24 @@ static STAGED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// How long an orderly end may take before the process is ended from the signal thread.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How often a second signal is looked for meanwhile.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Starts to listen. A first signal asks for an orderly end, and ends the process if that does not come soon (a read
 /// from a silent pipe cannot be asked); a second one ends it at once.
 pub fn listen() -> Result<(), Error> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::io("signals", "listening"))?;
     std::thread::spawn(move || {
-        for signal in signals.forever() {
-            let again = STOP.swap(true, Ordering::Relaxed);
-            SIGNAL.store(signal, Ordering::Relaxed);
-            if !again {
-                std::thread::sleep(PATIENCE);
-            }
-            remove_staged();
-            std::process::exit(128 + signal);
+        let Some(signal) = signals.forever().next() else { return };
+        // Who sees the stop asks for the signal.
+        SIGNAL.store(signal, Ordering::Relaxed);
+        STOP.store(true, Ordering::Release);
+        let asked = Instant::now();
+        while asked.elapsed() < PATIENCE && signals.pending().next().is_none() {
+            std::thread::sleep(PAUSE);
         }
+        remove_staged();
+        std::process::exit(128 + signal);
     });
     Ok(())
 }

@@ -142,7 +142,7 @@ pub fn scan(
         }
     }
     let troubles = scan.troubles.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if stop.load(Ordering::Relaxed) {
+    if stop.load(Ordering::Acquire) {
         return Ok(None);
     }
     let (tally, per_input) = shared.finish()?;
@@ -318,7 +318,7 @@ impl Scan<'_, '_> {
             InputKind::Stdin => Ok(Box::new(io::stdin())),
             _ => File::open(&report.input.path).map(|file| Box::new(file) as _),
         };
-        let reader = reader.and_then(|reader| head_of(reader).map(|(head, ended, reader)| (head, ended, reader)));
+        let reader = reader.and_then(head_of);
         let (head, ended, reader) = match reader {
             Ok(opened) => opened,
             Err(error) => {

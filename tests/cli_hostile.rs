@@ -6,7 +6,6 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use common::{FRAME, Lab, answer, count, refused, reply, tree};
 
@@ -332,100 +331,4 @@ fn mixed_formats_are_read_line_by_line() {
         assert_eq!(found.iter().map(|(_, time)| time.to_string()).collect::<Vec<_>>(), times);
         assert_eq!(found.iter().map(|(mta, _)| *mta).collect::<Vec<_>>(), ["postfix", "exim", "sendmail", "postfix"]);
     }
-}
-
-/// 53: lines made to be slow cost no more than a small multiple of a plain text of their size. Only what grows faster
-/// than its text can miss this bound.
-#[test]
-fn attack_lines_take_linear_time() {
-    const SIZE: usize = 10 << 20;
-    let lab = Lab::new();
-    let time = |name: &str, text: &str| {
-        lab.write("a.log", reply(1, "5.7.1", text));
-        let started = Instant::now();
-        let summary = lab.summary("a.log --max-line 16M");
-        assert_eq!(count(&summary, "/attempts"), 1, "{name}");
-        started.elapsed()
-    };
-    let benign = "550 5.7.1 Service unavailable, please read our page and try again later. ".repeat(SIZE / 73);
-    let bound = time("benign", &benign).max(Duration::from_millis(250)) * 20;
-    let attacks =
-        ["(", "a", "550-5.7.1 ", "5.7.1.", "<a@b>", "blocked using ", "\"\\", "http://", "[192.0.2.1] ", "\u{1b}["];
-    for unit in attacks {
-        let text = format!("{}550 5.7.1", unit.repeat(SIZE / unit.len()));
-        let took = time(unit, &text);
-        assert!(took < bound, "{unit:?}: {took:?}, bound {bound:?}");
-    }
-}
-
-/// 54: more domains and texts than are kept apart. All are counted, the rows are bounded, and the order does not tell.
-#[test]
-fn a_flood_of_names_is_bounded_exact_and_repeatable() {
-    flood(70_000);
-}
-
-#[test]
-#[ignore = "takes minutes in a debug build"]
-fn a_larger_flood_is_folded_on_the_way() {
-    flood(200_000);
-}
-
-fn flood(total: usize) {
-    const LIMIT: usize = 65_536;
-    let lab = Lab::new();
-    let line = |n: usize| {
-        let word: String = format!("{n:06}").bytes().map(|b| char::from(b - b'0' + b'a')).collect();
-        let reply = format!("550 5.7.1 refused {word} by policy");
-        answer(
-            FRAME,
-            n,
-            &format!("u@{word}.example"),
-            &format!("mx.{word}.example"),
-            "dsn=5.7.1, status=bounced",
-            &reply,
-        )
-    };
-    let halves = [0, 1].map(|half| (0..total).filter(|n| n % 2 == half).map(line).collect::<String>());
-    let mut runs = Vec::new();
-    for (first, second, args) in [(0, 1, "-j 1"), (1, 0, "-j 3 --block-size 64K")] {
-        lab.write("logs/1.log", &halves[first]);
-        lab.write("logs/2.log", &halves[second]);
-        let out = format!("out{first}");
-        let ran = lab.scan(&format!("logs --json --out {out} {args}"));
-        let summary: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-        let totals = ["/attempts", "/with_571", "/bounced", "/inputs/lines"].map(|at| count(&summary, at));
-        assert_eq!(totals, [total as u64; 4]);
-        let mut files = tree(&lab.path(&out));
-        // These two name the file that holds an example.
-        files.retain(|name, _| !name.ends_with("manifest.json") && !name.ends_with("templates.csv"));
-        runs.push(files);
-    }
-    for (name, bytes) in &runs[0] {
-        assert!(runs[1][name] == *bytes, "{name} differs");
-    }
-    let sum = |name: &str, column: &str| {
-        let rows = common::rows(&runs[0][name]);
-        (rows.len(), rows.iter().map(|row| row[column].parse::<usize>().unwrap()).sum::<usize>(), rows)
-    };
-    for (name, column) in [("run=000001/refusals.csv", "attempts"), ("run=000001/traffic.csv", "refused")] {
-        let (rows, attempts, all) = sum(name, column);
-        assert_eq!(attempts, total, "{name}");
-        assert!((LIMIT..LIMIT + 100).contains(&rows), "{name}: {rows}");
-        assert!(all.iter().any(|row| row["isp_kind"] == "other"), "{name}");
-    }
-}
-
-/// 55: names that are alike in all but their order cost what other names cost.
-#[test]
-fn the_same_letters_in_another_order_are_another_name() {
-    let lab = Lab::new();
-    let names = ["ab-ba", "ba-ab", "abba", "baab", "aabb"];
-    let text: String = names
-        .iter()
-        .map(|name| {
-            answer(FRAME, 1, "u@x.example", &format!("mx.{name}.example"), "dsn=5.7.1, status=bounced", "550 5.7.1 no")
-        })
-        .collect();
-    lab.write("a.log", text);
-    assert_eq!(lab.table("a.log", "traffic_by_isp").len(), names.len());
 }

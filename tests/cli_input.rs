@@ -1,6 +1,6 @@
 //! Inputs of every kind, good and bad, given to the program. The numbers are those of the fault table.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod common;
 
@@ -48,7 +48,7 @@ fn an_unreadable_file_is_named_and_the_rest_counted() {
     let lab = Lab::new();
     lab.write("good.log", refused(1));
     let secret = lab.write("secret.log", refused(2));
-    fs::set_permissions(&secret, PermissionsExt::from_mode(0)).unwrap();
+    fs::set_permissions(&secret, PermissionsExt::from_mode(0o000)).unwrap();
     fs::set_permissions(lab.path("."), PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = std::process::Command::new(PROGRAM);
     command.args(["scan", "good.log", "secret.log", "--json"]).current_dir(lab.path(".")).env_clear();

@@ -136,3 +136,16 @@ pub fn answer(frame: &str, id: usize, to: &str, host: &str, status: &str, reply:
 pub fn opens(frame: &str, id: usize, from: &str) -> String {
     format!("{}4F{id:06X}: from=<{from}>, size=1, nrcpt=1 (queue active)\n", frame.replace("smtp", "qmgr"))
 }
+
+/// All files of `--out --events=all`, in a build without Parquet or with it.
+pub const FILES: [&str; 9] = [
+    "blocklists.csv",
+    "causes_by_isp.csv",
+    "codes_by_isp.csv",
+    "events.csv",
+    "run=000001/manifest.json",
+    "summary.json",
+    "summary.txt",
+    "traffic_by_isp.csv",
+    "unclassified.csv",
+];

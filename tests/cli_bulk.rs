@@ -53,7 +53,8 @@ fn flood(total: usize) {
     let lab = Lab::new();
     let line = |n: usize| {
         let word: String = format!("{n:06}").bytes().map(|b| char::from(b - b'0' + b'a')).collect();
-        let reply = format!("550 5.7.1 refused {word} by policy");
+        // Every other text is new too.
+        let reply = format!("550 5.7.1 refused {} by policy", if n % 4 < 2 { &word } else { "you" });
         answer(
             FRAME,
             n,

@@ -44,6 +44,14 @@ pub struct Seen {
     pub last: i64,
 }
 
+/// The span of two spans; `None` is no time.
+pub fn join_seen(a: Option<Seen>, b: Option<Seen>) -> Option<Seen> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(Seen { first: a.first.min(b.first), last: a.last.max(b.last) }),
+        (a, b) => a.or(b),
+    }
+}
+
 /// What a group of refused or deferred attempts has in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RefusalKey {

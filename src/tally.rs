@@ -8,7 +8,7 @@ use crate::formats::Skip;
 use crate::groups::{GroupKey, Groups, Level, Mergeable, Rank};
 use crate::provenance::Provenance;
 use crate::record::{DeliveryRecord, Hop, Outcome};
-use crate::rows::{Bounded, GroupIsp, Place, RefusalKey, RefusalRow, Seen, TemplateRow, TrafficRow};
+use crate::rows::{Bounded, GroupIsp, Place, RefusalKey, RefusalRow, Seen, TemplateRow, TrafficRow, join_seen};
 
 /// Groups of refusals, and of traffic, that are kept apart at most. Beyond, the details of some become `other`.
 pub const GROUP_LIMIT: usize = 65_536;
@@ -47,14 +47,6 @@ impl Mergeable for RefusalCounts {
 
     fn fold(&mut self) {
         self.template = None;
-    }
-}
-
-/// The span of two spans; `None` is no time.
-pub fn join_seen(a: Option<Seen>, b: Option<Seen>) -> Option<Seen> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(Seen { first: a.first.min(b.first), last: a.last.max(b.last) }),
-        (a, b) => a.or(b),
     }
 }
 

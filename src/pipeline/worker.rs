@@ -247,9 +247,7 @@ impl<'k> Worker<'k> {
         let time = self.clock.moment(stamp, record.provenance.offset, context.years, context.latest);
         let counts = &mut self.remains.counts;
         match time {
-            Ok(moment) => {
-                counts.seen = crate::tally::join_seen(counts.seen, Some(Seen { first: moment, last: moment }))
-            }
+            Ok(moment) => counts.seen = crate::rows::join_seen(counts.seen, Some(Seen { first: moment, last: moment })),
             Err(NoTime::Unknown) => counts.time_unknown += 1,
             Err(NoTime::Suspect) => counts.time_suspect += 1,
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::rows::{RefusalRow, Seen, TemplateRow, TrafficRow};
+use crate::rows::{RefusalRow, TemplateRow, TrafficRow, join_seen};
 
 /// The largest count that a table (64 bits, signed) can hold.
 pub const MAX_COUNT: u64 = i64::MAX as u64;
@@ -20,14 +20,6 @@ pub struct Merged<T> {
 /// The sum, at most [`MAX_COUNT`]. Saturating keeps addition independent of order.
 pub fn add(a: u64, b: u64) -> u64 {
     a.saturating_add(b).min(MAX_COUNT)
-}
-
-/// The span over both.
-pub fn join_seen(a: Option<Seen>, b: Option<Seen>) -> Option<Seen> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(Seen { first: a.first.min(b.first), last: a.last.max(b.last) }),
-        (one, other) => one.or(other),
-    }
 }
 
 /// Adds up refusals.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::merge::{add, join_seen};
+use super::merge::add;
 use super::rate::wilson;
 use super::{CodePatterns, Names, UNCLASSIFIED, is_policy, refused_by_us};
-use crate::rows::{Bounded, GroupIsp, RefusalRow, Seen, TrafficRow};
+use crate::rows::{Bounded, GroupIsp, RefusalRow, Seen, TrafficRow, join_seen};
 use crate::smtp::EnhancedStatus;
 use crate::table::SCHEMA_VERSION;
 use crate::table::json::Count;

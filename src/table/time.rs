@@ -1,5 +1,7 @@
 //! Dates and times as text. Always UTC; total over all values, so nothing read from a file can fail here.
 
+use crate::clock::days_from_civil;
+
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// Year, month and day of a day number (days since 1970-01-01, proleptic Gregorian calendar).
@@ -18,12 +20,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 /// Day number of a date, or `None` where there is no such date in the years 0 to 9999.
 fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
-    let march_year = year - i64::from(month <= 2);
-    let march_month = (month + 9) % 12;
-    let day_of_year = (153 * march_month + 2) / 5 + day - 1;
-    let (era, year_of_era) = (march_year.div_euclid(400), march_year.rem_euclid(400));
-    let day_of_era = 365 * year_of_era + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = era * 146_097 + day_of_era - 719_468;
+    let days = days_from_civil(year, u8::try_from(month).ok()?, u8::try_from(day).ok()?);
     ((0..=9999).contains(&year) && civil(days) == (year, month, day)).then_some(days)
 }
 

@@ -15,11 +15,11 @@ pub use codes::codes_by_isp;
 pub use traffic::traffic_by_isp;
 pub use unclassified::{RuleColumns, unclassified};
 
-use super::merge::{add, join_seen};
+use super::merge::add;
 use super::rate::Rate;
 use crate::cause::CauseId;
 use crate::names::{CauseText, Names};
-use crate::rows::{Bounded, GroupIsp, RefusalRow, Seen, TemplateRow, TrafficRow, template_id};
+use crate::rows::{Bounded, GroupIsp, RefusalRow, Seen, TemplateRow, TrafficRow, join_seen, template_id};
 use crate::smtp::EnhancedStatus;
 use crate::table::ReportError;
 use crate::table::{Column, ColumnData, Table};

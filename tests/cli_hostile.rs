@@ -60,6 +60,14 @@ fn quoted_lines_are_no_outcomes() {
     assert_eq!((count(&summary, "/inputs/lines"), count(&summary, "/attempts")), (10, 0));
 }
 
+#[test]
+fn other_programs_report_no_deliveries() {
+    let lab = Lab::new();
+    let text = refused(1);
+    lab.write("a.log", text.replace("postfix/smtp[9]", "webapp[9]"));
+    assert_eq!(count(&lab.summary("a.log"), "/attempts"), 0);
+}
+
 /// 39: 200 continuation lines, each with another code.
 #[test]
 fn of_many_codes_one_wins_and_the_conflict_is_told() {

@@ -77,14 +77,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Whether the reader of standard output has gone. The CSV writer wraps what it was told.
+/// Whether the reader of standard output has gone.
 fn is_broken_pipe(error: &std::io::Error) -> bool {
-    let wrapped = error.get_ref().and_then(|inner| inner.downcast_ref::<csv::Error>());
-    let told = match wrapped.map(csv::Error::kind) {
-        Some(csv::ErrorKind::Io(told)) => told,
-        _ => error,
-    };
-    told.kind() == std::io::ErrorKind::BrokenPipe
+    error.kind() == std::io::ErrorKind::BrokenPipe
 }
 
 /// One message on standard error. That it may be closed is no reason to stop.

@@ -79,7 +79,8 @@ pub fn prepare(input: &Input, time: &TimeOptions) -> Readiness {
         let years = Years::backwards(&samples, anchor);
         let dated = first_stamp(&head).and_then(|stamp| civil_seconds(&stamp, i64::from(stamp.year?)));
         let first = dated.or(years.span().map(|(first, _)| first)).unwrap_or(i64::MAX);
-        let latest = if latest < EPOCH_DATES_END { Y10000 } else { latest.max(anchor) };
+        let plausible = time.now.unwrap_or(latest.max(modified));
+        let latest = if plausible < EPOCH_DATES_END { Y10000 } else { plausible.max(anchor) };
         Ok(Readiness::Log(Prepared { years, latest, first, year_inferred: !samples.is_empty() }))
     };
     read().unwrap_or_else(|error| Readiness::Failed(reason(&error)))

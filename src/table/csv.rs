@@ -61,7 +61,7 @@ impl<W: Write> CsvWriter<W> {
 
     /// Adds the rows of a table; the first one's column names make the header.
     pub fn append(&mut self, table: &Table) -> Result<(), ReportError> {
-        let at = |e: ::csv::Error| ReportError::io(&self.path, e.into());
+        let at = |e: ::csv::Error| ReportError::io(&self.path, plain(e));
         if !self.has_header {
             self.writer.write_record(table.columns().iter().map(|c| c.name.as_bytes())).map_err(at)?;
             self.has_header = true;
@@ -80,6 +80,14 @@ impl<W: Write> CsvWriter<W> {
     /// Hands the last bytes over.
     pub fn finish(mut self) -> Result<(), ReportError> {
         self.writer.flush().map_err(|e| ReportError::io(&self.path, e))
+    }
+}
+
+/// The error of the file behind the writer, with its kind.
+fn plain(error: ::csv::Error) -> std::io::Error {
+    match error.into_kind() {
+        ::csv::ErrorKind::Io(error) => error,
+        other => std::io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -16,7 +16,8 @@
 //! - the bounce daemon's lines: they name the notification, not the message.
 //! - `deliverable` and `undeliverable`: probes of the address verifier ([`Skip::Probe`]).
 //!
-//! The name in front of the agent is free (`syslog_name`), so it decides nothing; the text does.
+//! The name in front of the agent is free (`syslog_name`), so only the agent's own name, or a tag that starts with
+//! `postfix` (some loggers cut the agent off), makes a line one of Postfix; then the text decides.
 
 mod delivery;
 mod inbound;
@@ -43,6 +44,9 @@ impl LogFormat for Postfix {
     fn parse<'b>(&self, frame: &Frame<'b>, emit: &mut dyn FnMut(LineEvent<'b>)) -> Parsed {
         let Some(program) = frame.program else { return Parsed::NotMine };
         let agent = agent(program);
+        if !is_postfix(program, agent) {
+            return Parsed::NotMine;
+        }
         let (queue_id, rest) = queue_id(frame.message);
         let parsed = match rest.first() {
             Some(b't') if rest.starts_with(b"to=") => delivery::parse(frame, agent, queue_id, rest, emit),
@@ -54,9 +58,8 @@ impl LogFormat for Postfix {
         };
         match parsed {
             Some(parsed) => parsed,
-            None if rest.starts_with(b"to=") && is_postfix(program, agent) => Skip::Malformed.into(),
-            None if is_postfix(program, agent) => Skip::NoOutcome.into(),
-            None => Parsed::NotMine,
+            None if rest.starts_with(b"to=") => Skip::Malformed.into(),
+            None => Skip::NoOutcome.into(),
         }
     }
 }

@@ -192,9 +192,9 @@ mod tests {
             Column::new("count", "", ColumnData::Int64(vec![])),
             Column::new("more", "", ColumnData::Str(vec![])),
         ];
-        let mut bytes = Vec::new();
-        write(&Table::new("t", columns).unwrap(), &mut bytes, Path::new("-")).unwrap();
-        let mut reader = ParquetReader::new(Cursor::new(bytes));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        write_file(&Table::new("t", columns).unwrap(), file.path()).unwrap();
+        let mut reader = ParquetReader::new(File::open(file.path()).unwrap());
         let pairs = reader.get_metadata().unwrap().key_value_metadata().clone().unwrap();
         let schemas: Vec<_> = pairs.iter().filter(|pair| pair.key == KEY_ARROW).collect();
         assert_eq!(schemas.len(), 1);

@@ -6,9 +6,10 @@ use super::double::*;
 use super::writers::{HOSTILE, every_type};
 
 fn bytes(table: &Table) -> Vec<u8> {
-    let mut out = Vec::new();
-    parquet::write(table, &mut out, "-".as_ref()).unwrap();
-    out
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.parquet");
+    parquet::write_file(table, &path).unwrap();
+    std::fs::read(&path).unwrap()
 }
 
 fn there_and_back(table: &Table) -> Table {

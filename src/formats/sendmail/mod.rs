@@ -3,16 +3,25 @@
 //! ```text
 //! Feb  8 05:36:57 mx1 sm-mta[123]: s1P819mk027713: to=<a@example.com>,<b@example.com>, delay=00:00:03,
 //!   xdelay=00:00:03, mailer=esmtp, pri=120344, relay=mx.example.com. [192.0.2.1], dsn=5.1.1, stat=User unknown
+//! Feb  8 05:36:57 mx1 sm-mta[123]: s1P819mk027714: to=<a@example.com>, delay=00:00:03, mailer=esmtp, pri=120344,
+//!   relay=mx.example.com. [192.0.2.1], dsn=5.7.1, reply=550 5.7.1 No, thanks, stat=Service unavailable
 //! Feb  8 05:36:57 mx1 sm-mta[123]: s1P819mk027713: ruleset=check_rcpt, arg1=<a@example.com>,
 //!   relay=client.example.org [192.0.2.2], reject=550 5.7.1 <a@example.com>... Relaying denied
 //! ```
 //!
 //! Written by `logdelivery()` and `giveresponse()` of `deliver.c`, `rscheck()` of `srvrsmtp.c` and the Milter code.
-//! Known from 8.8 (no `dsn=`, no `pri=`) up to 8.18.
+//! Known from 8.8 (no `dsn=`, no `pri=`) up to 8.17.
+//!
+//! Where the server's reply stands:
+//! - behind a failure, `stat=` holds Sendmail's own words for an exit code (`User unknown`). 8.17 logs the reply in
+//!   `reply=`; before, it is not logged and only `dsn=` tells 5.7.1 from others.
+//! - behind a deferral it stands in `stat=`, in 8.17 in `reply=` too.
+//! - of a reply of several lines only the first is logged, its hyphen (`550-5.7.1`) kept or not. Sendmail cuts the
+//!   middle out of a long reply, and out of a long relay name, and puts `...` there.
+//! - behind `Sent` it stands without its codes, so a delivery has no reply code.
 //!
 //! Not read, on purpose:
-//! - the server's reply to a permanent failure: Sendmail does not log it, `stat=` holds its own words for an exit
-//!   code (`User unknown`), so only `dsn=` tells 5.7.1 from others.
+//! - `reply=` where the outcome did not follow from it: see [`Attempt::answer`].
 //! - `DSN:`, `return to sender`, `postmaster notify`: they speak of the notification.
 //! - `ruleset=tls_rcpt`, `tls_server`, `try_tls`: they refuse our own delivery, whose `stat=` follows.
 //! - `stat=queued` and `quarantined`: nothing was tried.
@@ -23,7 +32,7 @@ mod tests;
 
 use super::text::{Peer, angle, from, host_name, not_empty, quoted_len, split_byte, starts_like_reply, without_angles};
 use super::{Frame, LineEvent, LogFormat, Parsed, Skip};
-use crate::record::{DeliveryRecord, Hop, Outcome, SmtpStage};
+use crate::record::{DeliveryRecord, Hop, Outcome, SmtpStage, domain_of};
 use crate::smtp::EnhancedStatus;
 
 /// Reader of Sendmail logs.
@@ -86,6 +95,7 @@ impl<'b> Iterator for Items<'b> {
         let (key, text) = split_byte(self.rest, b'=').filter(|(key, _)| key.len() <= 16)?;
         let (value, rest) = match key {
             b"stat" | b"reject" => (text, &[][..]),
+            b"reply" => reply_value(text),
             b"arg1" | b"ctladdr" | b"from" | b"to" => address_value(text)?,
             _ => split_at_comma(text),
         };
@@ -98,6 +108,18 @@ fn split_at_comma(text: &[u8]) -> (&[u8], &[u8]) {
     match split_byte(text, b',') {
         Some((value, rest)) => (value, rest.trim_ascii_start()),
         None => (text, &[]),
+    }
+}
+
+/// The value of `reply=`, which holds commas and may imitate what follows it: `stat=`, the last item.
+///
+/// `stat=` repeats a reply 4xx behind `Deferred: `, so the first such place is the border, whatever the reply holds.
+/// All other `stat=` are Sendmail's own words, so their border is the last.
+fn reply_value(text: &[u8]) -> (&[u8], &[u8]) {
+    let deferred = text.starts_with(b"4").then(|| memchr::memmem::find(text, b", stat=Deferred")).flatten();
+    match deferred.or_else(|| memchr::memmem::rfind(text, b", stat=")) {
+        Some(at) => (text.get(..at).unwrap_or(text), from(text, at + 2)),
+        None => split_at_comma(text),
     }
 }
 
@@ -150,17 +172,17 @@ impl<'b> Line<'_, 'b> {
         let attempt = Attempt::read(items)?;
         let Some(verdict) = attempt.verdict() else { return Some(Skip::NoOutcome.into()) };
         let record = DeliveryRecord {
-            remote_mta: attempt.relay.name,
             remote_ip: attempt.relay.ip,
             stated_status: attempt.status,
             diagnostic: not_empty(verdict.text),
             is_reply: verdict.is_reply,
-            truncated: memchr::memmem::find(verdict.text, b"...").is_some() && attempt.stat.len() >= STAT_LIMIT,
+            truncated: verdict.text.len() >= TEXT_LIMIT && memchr::memmem::find(verdict.text, b"...").is_some(),
             ..self.record(verdict.outcome, attempt.hop(&verdict))
         };
         let mut parsed = Parsed::Skipped(Skip::Malformed);
         while let Some(recipient) = list.next() {
-            emit(LineEvent::Record(DeliveryRecord { final_recipient: not_empty(recipient), ..record }));
+            let remote_mta = attempt.host(recipient);
+            emit(LineEvent::Record(DeliveryRecord { final_recipient: not_empty(recipient), remote_mta, ..record }));
             parsed = Parsed::Outcome;
         }
         Some(parsed)
@@ -237,8 +259,9 @@ impl<'b> Line<'_, 'b> {
     }
 }
 
-/// From this length on Sendmail cuts the middle out of `stat=`.
-const STAT_LIMIT: usize = 200;
+/// A text from which Sendmail cut the middle has at least this length: `stat=` is then 203 bytes long, of which
+/// `Deferred: ` is no part of the text.
+const TEXT_LIMIT: usize = 190;
 
 /// Recipients of one line: parted by commas, with or without `<>`.
 struct Recipients<'b> {
@@ -303,6 +326,7 @@ fn is_delivery_key(text: &[u8]) -> bool {
 struct Attempt<'b> {
     relay: Peer<'b>,
     status: Option<EnhancedStatus>,
+    reply: &'b [u8],
     stat: &'b [u8],
     local_mailer: bool,
 }
@@ -325,6 +349,7 @@ impl<'b> Attempt<'b> {
                 b"mailer" => {
                     attempt.local_mailer = matches!(value, b"local" | b"prog" | b"*file*" | b"cyrus" | b"cyrusv2")
                 }
+                b"reply" => attempt.reply = value,
                 b"stat" => return Some(Attempt { stat: value, ..attempt }),
                 _ => {}
             }
@@ -342,7 +367,7 @@ impl<'b> Attempt<'b> {
         if let Some(rest) = stat.strip_prefix(b"Deferred") {
             let text = rest.strip_prefix(b":").map_or(stat, <[u8]>::trim_ascii_start);
             let text = rest.strip_prefix(b" (").and_then(|text| text.strip_suffix(b")")).unwrap_or(text);
-            return Some(Verdict { outcome: Outcome::Deferred, text, is_reply: starts_like_reply(text) });
+            return Some(self.answer(Outcome::Deferred, text));
         }
         if matches!(stat, b"queued" | b"Queued" | b"quarantined" | b"Quarantined") {
             return None;
@@ -359,11 +384,33 @@ impl<'b> Attempt<'b> {
             None if transient => Outcome::Deferred,
             _ => Outcome::Bounced,
         };
-        let reply = memchr::memmem::find(self.stat, b"(Reason from remote:").map(|at| from(self.stat, at + 20));
-        match reply.map(|reply| reply.strip_suffix(b")").unwrap_or(reply)).filter(|reply| starts_like_reply(reply)) {
+        let reason = memchr::memmem::find(self.stat, b"(Reason from remote:").map(|at| from(self.stat, at + 20));
+        match reason.map(|reply| reply.strip_suffix(b")").unwrap_or(reply)).filter(|reply| starts_like_reply(reply)) {
             Some(text) => Verdict { outcome, text, is_reply: true },
-            None => Verdict { outcome, text: self.stat, is_reply: false },
+            None => self.answer(outcome, self.stat),
         }
+    }
+
+    /// The server's reply if the outcome followed from it, else `text`, which is what `stat=` says.
+    ///
+    /// `reply=` is what Sendmail last held as a reply. That may be the answer to an earlier command
+    /// (`reply=250 ok, stat=Deferred: Connection timed out with x.`), or invented where the server hung up
+    /// (`reply=421 4.4.1 Connection reset by x., stat=Deferred: Connection reset by x.`). So it counts only where
+    /// `stat=` repeats its code, or where a 5xx stands behind a failure.
+    fn answer(&self, outcome: Outcome, text: &'b [u8]) -> Verdict<'b> {
+        let is_repeated = is_answer(text) && self.reply.get(..3) == text.get(..3);
+        let is_final = outcome == Outcome::Bounced && self.reply.starts_with(b"5");
+        if is_answer(self.reply) && (is_repeated || is_final) {
+            return Verdict { outcome, text: self.reply, is_reply: true };
+        }
+        Verdict { outcome, text, is_reply: outcome == Outcome::Deferred && is_answer(text) }
+    }
+
+    /// The server's name. Without a session `relay=` is what was to be looked up: where that is the recipient's own
+    /// domain, it names no server.
+    fn host(&self, recipient: &[u8]) -> Option<&'b [u8]> {
+        let is_domain = |name: &[u8]| domain_of(recipient).is_some_and(|domain| domain.eq_ignore_ascii_case(name));
+        self.relay.name.filter(|name| self.relay.ip.is_some() || !is_domain(name))
     }
 
     fn hop(&self, verdict: &Verdict<'_>) -> Hop {
@@ -385,6 +432,12 @@ impl<'b> Attempt<'b> {
             Hop::Remote
         }
     }
+}
+
+/// Whether a server said this. `reply()` of `usersmtp.c` puts these words where an answer would stand if the server
+/// hung up.
+fn is_answer(text: &[u8]) -> bool {
+    starts_like_reply(text) && !text.starts_with(b"421 4.4.1 Connection reset by ")
 }
 
 /// `name. [ip] (may be forged)`, `[ip]`, or a name alone.

@@ -30,7 +30,7 @@ fn recipients(list: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_bounce_has_only_its_status() {
+fn a_bounce_of_an_old_release_has_only_its_status() {
     let record = of(
         "to=<a@example.com>, ctladdr=<b@example.org> (33/33), delay=00:00:03, xdelay=00:00:03, mailer=esmtp, pri=120344, relay=mx.example.com. [IPv6:2001:db8::1], dsn=5.7.1, stat=Service unavailable",
     );
@@ -66,6 +66,77 @@ fn kinds_of_stat() {
     assert_eq!(of("", "stat=User unknown").outcome, Outcome::Bounced);
     let line = format!("{HEAD}to=a, delay=0, mailer=esmtp, pri=1, stat=queued");
     assert_eq!(skip(&line), Parsed::Skipped(Skip::NoOutcome));
+}
+
+#[test]
+fn replies_are_logged_beside_the_verdict() {
+    let of = |rest: &str| {
+        let record =
+            of(&format!("to=a@example.com, delay=0, mailer=esmtp, pri=1, relay=mx.example.org. [192.0.2.1], {rest}"));
+        (record.outcome, text(record.diagnostic), record.is_reply)
+    };
+    for (rest, outcome, diagnostic) in [
+        ("dsn=5.7.1, reply=550 5.7.1 No, thanks, stat=Service unavailable", Outcome::Bounced, "550 5.7.1 No, thanks"),
+        ("dsn=5.1.1, reply=550-5.1.1 Who is, stat=User unknown", Outcome::Bounced, "550-5.1.1 Who is"),
+        ("dsn=4.2.2, reply=452 4.2.2 full, stat=Deferred: 452-4.2.2 full", Outcome::Deferred, "452 4.2.2 full"),
+        // The frame wins over what a server writes.
+        (
+            "dsn=5.7.1, reply=550 x, stat=Sent, dsn=2.0.0, stat=User unknown",
+            Outcome::Bounced,
+            "550 x, stat=Sent, dsn=2.0.0",
+        ),
+        ("dsn=4.7.1, reply=450 x, stat=Sent, stat=Deferred: 450 x, stat=Sent", Outcome::Deferred, "450 x, stat=Sent"),
+        (
+            "dsn=5.7.1, reply=550 a, stat=Deferred: 550 b, stat=User unknown",
+            Outcome::Bounced,
+            "550 a, stat=Deferred: 550 b",
+        ),
+    ] {
+        assert_eq!(of(rest), (outcome, diagnostic, true), "{rest}");
+    }
+    for (rest, outcome, diagnostic) in [
+        (
+            "dsn=4.0.0, reply=421 4.4.1 Connection reset by mx.example.org., stat=Deferred: Connection reset by mx.example.org.",
+            Outcome::Deferred,
+            "Connection reset by mx.example.org.",
+        ),
+        (
+            "dsn=4.0.0, reply=250 2.1.0 Ok, stat=Deferred: Connection timed out with mx.example.org.",
+            Outcome::Deferred,
+            "Connection timed out with mx.example.org.",
+        ),
+        (
+            "dsn=4.4.1, reply=421 4.4.1 Connection reset by mx., stat=Deferred: 421 4.4.1 Connection reset by mx.",
+            Outcome::Deferred,
+            "421 4.4.1 Connection reset by mx.",
+        ),
+        ("dsn=5.6.0, reply=250 2.1.0 Ok, stat=Data format error", Outcome::Bounced, "Data format error"),
+    ] {
+        assert_eq!(of(rest), (outcome, diagnostic, false), "{rest}");
+    }
+}
+
+#[test]
+fn names_and_texts_may_lack_their_middle() {
+    let reply = format!("550 5.7.1 {}...{}", "a ".repeat(50), "b ".repeat(45));
+    let record = of(&format!(
+        "to=a@tenant.example.org, delay=0, mailer=esmtp, relay=tenant-example-org...ction.outlook.com. [192.0.2.1], dsn=5.7.1, reply={reply}, stat=User unknown"
+    ));
+    assert_eq!((text(record.remote_mta), record.truncated), ("tenant-example-org...ction.outlook.com", true));
+    let record =
+        of("to=a@example.com, mailer=esmtp, relay=mx. [192.0.2.1], reply=550 5.1.1 <a>... no, stat=User unknown");
+    assert!(!record.truncated);
+}
+
+#[test]
+fn a_domain_that_was_looked_up_is_no_host() {
+    let of = |to: &str| {
+        of(&format!(
+            "to={to}, delay=0, mailer=esmtp, relay=example.com, stat=Host unknown (Name server: example.com: host not found)"
+        ))
+    };
+    assert_eq!((of("a@EXAMPLE.com").remote_mta, of("a@EXAMPLE.com").hop), (None, Hop::Unconnected));
+    assert_eq!(text(of("a@example.net").remote_mta), "example.com");
 }
 
 #[test]

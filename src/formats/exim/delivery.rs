@@ -1,6 +1,6 @@
 //! `ADDRESS[ (parent)][ <ORIGINAL>] KEY=value ...`, then `C="reply"` or the text of the error.
 
-use super::super::text::{Peer, angle, from, not_empty, split_byte, starts_like_reply};
+use super::super::text::{Peer, angle, from, not_empty, quoted_local_len, split_byte, starts_like_reply};
 use super::super::{LineEvent, Parsed, Skip};
 use super::Line;
 use super::fields::{self, Fields, spaced_peer};
@@ -54,6 +54,9 @@ impl<'b> Target<'b> {
         if text.first().is_some_and(|b| matches!(b, b'|' | b'/' | b'>' | b':')) {
             return Self::of_program(text);
         }
+        if let Some(target) = Self::of_quoted(text) {
+            return Some(target);
+        }
         let (address, mut rest) = fields::address(text);
         if let Some(address) = address.strip_suffix(b":") {
             return Some(Target { address, original: None, rest: from(text, address.len()) });
@@ -63,6 +66,21 @@ impl<'b> Target<'b> {
         }
         let (original, rest) = original(rest);
         (!address.is_empty()).then_some(Target { address, original, rest })
+    }
+
+    /// `a b@example.com <"a b"@example.com>`: Exim writes an address without the quotes of its local part, and then
+    /// once more as it is. Without them the address has no certain end, so it is taken only where the second says the
+    /// same.
+    fn of_quoted(text: &'b [u8]) -> Option<Self> {
+        let near = text.get(..MAX_LOCAL + MAX_DOMAIN).unwrap_or(text);
+        memchr::memmem::find_iter(near, b" <\"").take(4).find_map(|at| {
+            let (plain, rest) = text.split_at_checked(at)?;
+            let (address, rest) = original(rest);
+            let (local, domain) = address?.split_at_checked(quoted_local_len(address?))?;
+            let plain = plain.strip_suffix(domain)?;
+            let same = plain.len() <= MAX_LOCAL && domain.starts_with(b"@") && is_unquoted(local, plain);
+            same.then_some(Target { address: address?, original: None, rest })
+        })
     }
 
     /// A pipe, file or autoreply may hold blanks, so the original address is looked for.
@@ -86,6 +104,22 @@ impl<'b> Target<'b> {
             (false, original) => (Some(self.address), original),
         }
     }
+}
+
+/// Longest local part and domain (RFC 5321, section 4.5.3.1). The bound of the local part also keeps a server's reply
+/// further on in the line from passing for the end of the address.
+const MAX_LOCAL: usize = 64;
+const MAX_DOMAIN: usize = 255;
+
+/// Whether `quoted` without quotes and backslashes is `plain`.
+fn is_unquoted(quoted: &[u8], plain: &[u8]) -> bool {
+    let Some(inside) = quoted.strip_prefix(b"\"").and_then(|q| q.strip_suffix(b"\"")) else { return false };
+    let mut escaped = false;
+    let bytes = inside.iter().filter(|byte| {
+        escaped = **byte == b'\\' && !escaped;
+        !escaped
+    });
+    bytes.eq(plain)
 }
 
 /// ` <ORIGINAL>` at the start of `text`.

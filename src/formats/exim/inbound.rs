@@ -9,6 +9,7 @@ use super::super::{LineEvent, Parsed, Skip};
 use super::Line;
 use super::fields::{self, Fields, address};
 use crate::record::{DeliveryRecord, Hop, Outcome, SmtpStage};
+use crate::smtp::EnhancedStatus;
 
 /// Reads a refusal; `None` for all other lines.
 pub(super) fn parse<'b>(line: &Line<'_, 'b>, rest: &'b [u8], emit: &mut dyn FnMut(LineEvent<'b>)) -> Option<Parsed> {
@@ -49,11 +50,19 @@ fn rejected<'b>(
         remote_mta: client.and_then(|peer| peer.name),
         remote_ip: client.and_then(|peer| peer.ip),
         stage,
+        stated_status: own_status(text),
         diagnostic: not_empty(text),
         is_reply: starts_like_reply(text),
         truncated: line.is_piece,
         ..line.record(Outcome::Rejected, Hop::Inbound)
     })
+}
+
+/// The enhanced status code that the ACL's message starts with. Exim puts the reply code in front of it on the wire and
+/// logs the message alone.
+fn own_status(text: &[u8]) -> Option<EnhancedStatus> {
+    let (status, len) = EnhancedStatus::at_start(text)?;
+    matches!(text.get(len), None | Some(b' ')).then_some(status)
 }
 
 /// What stands behind `rejected `.

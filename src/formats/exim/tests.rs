@@ -103,6 +103,33 @@ fn deliveries() {
 }
 
 #[test]
+fn quoted_local_parts() {
+    for (shown, address) in [
+        ("x y@example.com", "\"x y\"@example.com"),
+        ("a@b <c@example.com", "\"a@b <c\"@example.com"),
+        ("x\"\\y@example.com", "\"x\\\"\\\\y\"@example.com"),
+        ("x R=r T=t: 250@example.com", "\"x R=r T=t: 250\"@example.com"),
+    ] {
+        let record = of(&format!(
+            "** {shown} <{address}> R=r T=remote_smtp H=mx [192.0.2.1]: SMTP error from remote mail server after end of data: 550 5.7.1 x"
+        ));
+        assert_eq!((text(record.final_recipient), record.original_recipient), (address, None), "{shown}");
+        assert_eq!((text(record.diagnostic), record.hop), ("550 5.7.1 x", Hop::Remote), "{shown}");
+    }
+    // A redirection is no unquoted form of the address it came from.
+    let record = of("=> b@example.org <\"x y\"@example.com> R=r T=t H=mx [192.0.2.1] C=\"250 ok\"");
+    assert_eq!(
+        (text(record.final_recipient), text(record.original_recipient)),
+        ("b@example.org", "\"x y\"@example.com")
+    );
+    // Nor does a server choose whom a line is about.
+    let head =
+        "a@example.com R=r T=remote_smtp H=mx [192.0.2.1]: SMTP error from remote mail server after end of data: 550";
+    let record = of(&format!("** {head} x@example.org <\"{head} x\"@example.org>"));
+    assert_eq!(text(record.final_recipient), "a@example.com");
+}
+
+#[test]
 fn stamps_pids_and_ids() {
     let rest = "** a@example.com: Unrouteable address";
     for head in [
@@ -144,6 +171,10 @@ fn refusals() {
     assert_eq!((text(record.remote_mta), text(record.remote_ip)), ("rdns.example.org", "192.0.2.7"));
     assert_eq!((text(record.sender), text(record.final_recipient)), ("b@example.org", "a@example.com"));
     assert_eq!((text(record.diagnostic), record.is_reply), ("relay not permitted", false));
+    let record = of("H=(x) [192.0.2.7] F=<b@example.org> rejected RCPT <a@example.com>: 5.7.1 Access denied");
+    assert_eq!((record.stated_status.unwrap().to_string().as_str(), record.is_reply), ("5.7.1", false));
+    let record = of("H=(x) [192.0.2.7] F=<b@example.org> rejected RCPT <a@example.com>: 5.7.1.x");
+    assert_eq!(record.stated_status, None);
     let record = of("H=([192.0.2.9]) [192.0.2.7] F=b@example.org rejected RCPT a@example.com: 550 5.7.1 no");
     assert_eq!((record.remote_mta, text(record.remote_ip), record.is_reply), (None, "192.0.2.7", true));
     let record = of("H=(x) [192.0.2.7] temporarily rejected connection in \"connect\" ACL: too fast");

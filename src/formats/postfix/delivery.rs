@@ -219,11 +219,12 @@ fn hop(agent: &[u8], items: &Items<'_>, reason: &Reason<'_>) -> Hop {
     let internal = |peer: &Peer<'_>| peer.is_internal();
     if reason.peer.as_ref().map_or_else(|| internal(&relay.peer), internal) {
         Hop::Internal
-    } else if reason.unconnected {
+    } else if reason.unconnected || !reason.attempted {
+        // Of a suspended delivery the reason tells who was spoken to then; now nobody was.
         Hop::Unconnected
     } else if relay.bracketed || reason.is_reply {
         Hop::Remote
-    } else if !relay.none || (is_own_verdict(agent) && reason.attempted) {
+    } else if !relay.none || is_own_verdict(agent) {
         Hop::Local
     } else {
         Hop::Unconnected

@@ -65,7 +65,7 @@ fn kinds_of_reasons() {
     let record = of("mx[192.0.2.1]:25", "lost connection with mx[192.0.2.1] while sending RCPT TO");
     assert_eq!((record.hop, record.is_reply), (Hop::Remote, false));
     let record = of("none", "delivery temporarily suspended: host mx[192.0.2.1] refused to talk to me: 554 5.7.1 x");
-    assert_eq!((record.attempted, record.hop, text(record.diagnostic)), (false, Hop::Remote, "554 5.7.1 x"));
+    assert_eq!((record.attempted, record.hop, text(record.diagnostic)), (false, Hop::Unconnected, "554 5.7.1 x"));
     let record = of("none", "Host or domain name not found. Name service error for name=example.com type=MX: x");
     assert_eq!((record.hop, record.remote_mta), (Hop::Unconnected, None));
     let record = of("mx[192.0.2.1]:25", "host [192.0.2.9] said: 450 x (in reply to MAIL FROM command)");

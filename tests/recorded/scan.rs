@@ -96,7 +96,7 @@ pub fn outcomes(log: &Path, events: &[EventRow], knowledge: &Knowledge) -> Vec<O
     let ends: Vec<u64> = memchr::memchr_iter(b'\n', &bytes).map(|at| at as u64).collect();
     let outcome = |event: &EventRow| {
         let before = ends.partition_point(|end| *end < event.provenance.offset);
-        let rule = event.rule.map_or("no rule", |rule| &knowledge.engine.get(rule).unwrap().id);
+        let rule = event.rule.map_or("no rule", |rule| &knowledge.engine.rule(rule).unwrap().id);
         let reply = format!("{:?} ({rule})", shown(event.diagnostic.as_deref()));
         Outcome { row: as_row(event, before + 1, knowledge), line: lines[before].to_owned(), reply }
     };

@@ -93,14 +93,15 @@ impl<'k> Judge<'k> {
 
     /// Whose server took or refused the message.
     pub fn attribute(&mut self, record: &DeliveryRecord<'_>) -> Attribution {
+        let named = record.remote_mta.and_then(whole_labels);
         let clues = Clues {
-            remote_mta: record.remote_mta,
+            remote_mta: named,
             remote_ip: record.remote_ip,
             recipient_domain: record.recipient_domain(),
             text: None,
         };
         let directory = &self.knowledge.directory;
-        if let Some(host) = record.remote_mta {
+        if let Some(host) = named {
             let found =
                 remember(&mut self.by_host, host, || directory.attribute(&Clues { recipient_domain: None, ..clues }));
             if matches!(found.basis, IspBasis::RemoteHost | IspBasis::RemoteHostDomain) {
@@ -188,6 +189,15 @@ impl<'k> Judge<'k> {
         self.names.insert(Arc::clone(&name));
         name
     }
+}
+
+/// The labels of a host name that are whole: those behind the first dot after `...`, which Sendmail puts where it cut the
+/// middle out of a long name. `None` where none are left.
+fn whole_labels(host: &[u8]) -> Option<&[u8]> {
+    let Some(at) = memchr::memmem::rfind(host, b"...") else { return Some(host) };
+    let tail = host.get(at + 3..)?;
+    let tail = tail.get(memchr::memchr(b'.', tail)? + 1..)?;
+    (!tail.is_empty()).then_some(tail)
 }
 
 /// The ISP as a group's key holds it.

@@ -21,7 +21,7 @@
 //! - behind `Sent` it stands without its codes, so a delivery has no reply code.
 //!
 //! Not read, on purpose:
-//! - `reply=` where the outcome did not follow from it: see [`Attempt::answer`].
+//! - `reply=` where the outcome did not follow from it (`Attempt::answer` says how that is told).
 //! - `DSN:`, `return to sender`, `postmaster notify`: they speak of the notification.
 //! - `ruleset=tls_rcpt`, `tls_server`, `try_tls`: they refuse our own delivery, whose `stat=` follows.
 //! - `stat=queued` and `quarantined`: nothing was tried.

@@ -61,6 +61,9 @@ type Fixed = (u64, i64);
 pub struct Years {
     /// Sampled moments in the order of the file, thinned out to where time moves on by weeks.
     fixed: Vec<Fixed>,
+    /// The samples are those of a whole file, so what comes after a line is known as well as what came before it. Of a
+    /// stream only what came before may count: how much more has been read already is chance.
+    whole: bool,
 }
 
 /// A stamp that moves on by less than this since the last kept one is not kept, seconds.
@@ -70,7 +73,7 @@ impl Years {
     /// Settles the years of stamps sampled in the order of a file, given the latest moment (civil seconds) that its
     /// last line may have.
     pub fn backwards(samples: &[(u64, Stamp)], anchor: i64) -> Self {
-        let mut years = Self::default();
+        let mut years = Self { whole: true, ..Self::default() };
         let mut next: Option<i64> = None;
         for (offset, stamp) in samples.iter().rev() {
             let moment = match next {
@@ -115,7 +118,7 @@ impl Years {
     pub fn place(&self, offset: u64, stamp: &Stamp) -> Option<i64> {
         let after = self.fixed.partition_point(|(at, _)| *at <= offset);
         let here = self.fixed.get(after.saturating_sub(1))?.1;
-        let next = self.fixed.get(after).map_or(here, |(_, moment)| *moment);
+        let next = self.fixed.get(after).filter(|_| self.whole).map_or(here, |(_, moment)| *moment);
         let (low, high) = (here.min(next), here.max(next));
         let distance = |moment: i64| if moment < low { low - moment } else { (moment - high).max(0) };
         let candidates = (year_of(low) - 1..=year_of(high) + 1).filter_map(|year| civil_seconds(stamp, year));

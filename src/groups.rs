@@ -124,7 +124,15 @@ fn largest<K: GroupKey, V>(map: &mut HashMap<K, V, RandomState>, keep: usize) ->
     }
     let (_, last_kept, _) = ranks.select_nth_unstable(keep - 1);
     let last_kept = *last_kept;
-    map.extract_if(|key, _| key.rank() > last_kept).collect()
+    let mut taken: Vec<(K, V)> = map.extract_if(|key, _| key.rank() > last_kept).collect();
+    // Keys can be made to share a rank; among those, the keys themselves decide.
+    if let Some(surplus) = map.len().checked_sub(keep).filter(|surplus| *surplus > 0) {
+        let mut tied: Vec<K> = map.keys().filter(|key| key.rank() == last_kept).cloned().collect();
+        tied.sort_unstable();
+        let from = tied.len().saturating_sub(surplus);
+        taken.extend(tied.drain(from..).filter_map(|key| map.remove_entry(&key)));
+    }
+    taken
 }
 
 /// A fixed 64-bit hash (FNV-1a with a final mix), for ranks only.
@@ -170,7 +178,8 @@ mod tests {
 
     impl GroupKey for Pair {
         fn rank(&self) -> u64 {
-            Rank::default().number(self.0.map_or(0, |n| u64::from(n) + 1)).number(u64::from(self.1)).get()
+            // Coarse on purpose: many keys share a rank.
+            Rank::default().number(self.0.map_or(0, |n| u64::from(n) / 16 + 1)).get()
         }
         fn fold(&self, level: Level) -> Self {
             Pair(None, if level == Level::Everything { 0 } else { self.1 })

@@ -7,7 +7,7 @@
 //!   paths    format   bytes    record<'b>  codes    verdict       counts   files   people
 //! ```
 //!
-//! Only `input`, `run`, `report` and the binary touch the file system; the middle takes bytes or values and
+//! Only `input`, `pipeline`, `run`, `table` and `cli` touch the file system; the middle takes bytes or values and
 //! gives values. What is known about mail lives in `tables/`, what is done with it lives in code.
 
 pub mod cause;

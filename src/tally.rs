@@ -40,9 +40,7 @@ impl Mergeable for RefusalCounts {
         self.code_conflicts += other.code_conflicts;
         self.seen = join_seen(self.seen, other.seen);
         self.example = first_place(self.example, other.example);
-        if self.template.is_none() {
-            self.template = other.template;
-        }
+        self.template = smaller(self.template.take(), other.template);
     }
 
     fn fold(&mut self) {
@@ -277,7 +275,7 @@ impl Mergeable for LineCounts {
         self.time_suspect += other.time_suspect;
         self.code_invalid += other.code_invalid;
         self.truncated += other.truncated;
-        self.lost_by_logger += other.lost_by_logger;
+        self.lost_by_logger = self.lost_by_logger.saturating_add(other.lost_by_logger);
         self.seen = join_seen(self.seen, other.seen);
         let sums = [
             (&mut self.skipped[..], &other.skipped[..]),
@@ -347,6 +345,8 @@ impl Tally {
             if let (Bounded::Value(id), Some(text)) = (&key.template, &counts.template) {
                 let new = || TemplateRow { id: *id, text: Arc::clone(text), attempts: 0, example: None };
                 let row = templates.entry(*id).or_insert_with(new);
+                // Two texts may be made to share an id: then the smaller one stands for both, in any order.
+                row.text = Arc::clone((&row.text).min(text));
                 row.attempts += counts.attempts;
                 row.example = [row.example.take(), counts.example.and_then(place)].into_iter().flatten().min();
             }
@@ -359,6 +359,13 @@ impl Tally {
             TrafficRow { log_date, isp, delivered, deferred, refused, refused_policy, refused_571 }
         });
         RunRows { refusals, traffic: traffic.collect(), templates: templates.into_values().collect() }
+    }
+}
+
+fn smaller(a: Option<Arc<str>>, b: Option<Arc<str>>) -> Option<Arc<str>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 

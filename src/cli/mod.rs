@@ -63,9 +63,15 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let done = match cli.command {
+    // A panic is a bug. What it was is on standard error already; results under way have been dropped on the way here.
+    let done = std::panic::catch_unwind(|| match cli.command {
         Command::Scan(args) => scan::run(*args),
         Command::Explain(args) => explain::run(args),
+    });
+    let Ok(done) = done else {
+        let version = env!("CARGO_PKG_VERSION");
+        complain(&format!("this is a bug in bouncesift {version}; please report it with the lines above"));
+        return ExitCode::from(70);
     };
     match done {
         Ok(status) => ExitCode::from(status),

@@ -25,6 +25,12 @@ pub const RUN: &str = "run=000001";
 /// The tables that can be asked for by name.
 const TABLES: [&str; 6] = ["causes_by_isp", "codes_by_isp", "traffic_by_isp", "blocklists", "unclassified", "events"];
 
+/// The files that any scan may write beside its run.
+pub fn known_files() -> Vec<String> {
+    let tables = TABLES.iter().flat_map(|table| ["csv", "parquet"].map(|format| format!("{table}.{format}")));
+    tables.chain(["summary.txt".into(), "summary.json".into()]).collect()
+}
+
 /// Where results go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {

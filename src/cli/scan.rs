@@ -146,7 +146,7 @@ impl Report<'_> {
             },
             (Target::Directory(_), Some(staging)) => {
                 self.files(staging.path(), events)?;
-                signals::commit(|| staging.commit())?;
+                signals::commit(|| staging.commit(&output::known_files()))?;
                 self.say_beside(elapsed)
             }
             _ => self.say(elapsed),

@@ -28,10 +28,10 @@ pub struct Args {
     /// Write CSV, Parquet and the run to this directory; `-` with --table is standard output
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
-    /// File formats to write
+    /// File formats of the reports (the run is Parquet where this build has it)
     #[arg(long, value_delimiter = ',', value_name = "LIST", help_heading = "Output")]
     pub formats: Option<Vec<FileFormat>>,
-    /// Write only this table: causes_by_isp, codes_by_isp, traffic_by_isp, blocklists, unclassified or events
+    /// Of the reports, write only this table: causes_by_isp, codes_by_isp, traffic_by_isp, blocklists, unclassified or events
     #[arg(long, value_name = "TABLE", help_heading = "Output")]
     pub table: Option<String>,
     /// Print the summary as JSON
@@ -68,7 +68,8 @@ pub struct Args {
     /// Read only these log formats: postfix, exim, sendmail [default: all, told apart line by line]
     #[arg(long, value_delimiter = ',', value_name = "LIST", help_heading = "Input")]
     pub format: Vec<String>,
-    /// Year of each log's last line, where stamps have none [default: from the file's name or date]
+    /// Year of each log's last line (of standard input: its first), where stamps have none [default: from the file's
+    /// name or date]
     #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i16).range(1980..=9999), help_heading = "Input")]
     pub year: Option<i16>,
     /// Time zone of stamps that state none, for example Europe/Paris or UTC [default: the system's]

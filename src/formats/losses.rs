@@ -10,6 +10,9 @@ use memchr::memmem;
 
 use super::Frame;
 
+/// A logger that says it lost more lines than this many digits can tell is not believed.
+const MAX_DIGITS: usize = 10;
+
 /// How many lines the line says were dropped; `None` if it says nothing of that.
 pub fn lost_messages(frame: &Frame<'_>) -> Option<u64> {
     let program = frame.program?;
@@ -28,8 +31,9 @@ pub fn lost_messages(frame: &Frame<'_>) -> Option<u64> {
 }
 
 fn leading_number(text: &[u8]) -> Option<u64> {
-    let digits = text.iter().take(18).take_while(|b| b.is_ascii_digit()).count();
-    std::str::from_utf8(text.get(..digits)?).ok()?.parse().ok()
+    let digits = text.iter().take(MAX_DIGITS + 1).take_while(|b| b.is_ascii_digit()).count();
+    let number = text.get(..digits).filter(|_| digits <= MAX_DIGITS)?;
+    std::str::from_utf8(number).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -56,5 +60,6 @@ mod tests {
         );
         assert_eq!(lost("Nov 23 10:00:00 mx app[1]: Suppressed 7124 messages from x"), None);
         assert_eq!(lost("Nov 23 10:00:00 mx rsyslogd: start"), None);
+        assert_eq!(lost("Nov 23 10:00:00 mx rsyslogd: imjournal: 99999999999 messages lost"), None);
     }
 }

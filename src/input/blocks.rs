@@ -62,7 +62,8 @@ impl BlockBuffer {
         while len > 0 && self.bytes.get(len - 1) != Some(&b'\n') && self.base + (len as u64) < size && !self.cut_short {
             let last =
                 memchr::memrchr(b'\n', self.bytes.get(first..len).unwrap_or(&[])).map_or(first, |at| first + at + 1);
-            if len - last > max_line {
+            // A carriage return is not counted; whoever reads the line decides about the byte that may be one.
+            if len - last > max_line + 1 {
                 self.overlong_at = Some(last);
                 len = last;
                 break;

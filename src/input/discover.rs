@@ -1,7 +1,7 @@
 //! From the paths a person names to a sorted list of inputs.
 //!
 //! Directories are walked to any depth; links met there are not followed and only regular files are taken. A path that
-//! was named is followed if it is a link, and read as a stream if it is a pipe. One file under two names is read once.
+//! was named is followed if it is a link, and read as a stream if it is a pipe. A file under two names is read once.
 
 use std::collections::HashSet;
 use std::fs::{self, File, FileType, Metadata};

@@ -18,6 +18,8 @@ pub struct StreamCutter {
     /// The rest of a line over the limit is still to be passed over.
     skipping: bool,
     at_end: bool,
+    /// What the reader said at last; told once the lines before it have been handed out.
+    failed: Option<io::Error>,
 }
 
 impl StreamCutter {
@@ -32,6 +34,7 @@ impl StreamCutter {
             offset: 0,
             skipping: false,
             at_end: false,
+            failed: None,
         }
     }
 
@@ -43,13 +46,13 @@ impl StreamCutter {
     /// Fills `out` with the next block; `false` at the end of the stream.
     ///
     /// # Errors
-    /// What the reader says. The lines before the error have been handed out, except those of this block.
+    /// What the reader says, once, after all complete lines before it have been handed out.
     pub fn next(&mut self, out: &mut BlockBuffer) -> io::Result<bool> {
         if self.skipping {
             self.skip_line()?;
         }
         if self.at_end && self.tail.is_empty() {
-            return Ok(false);
+            return self.failed.take().map_or(Ok(false), Err);
         }
         let bytes = out.bytes_mut();
         bytes.clear();
@@ -63,14 +66,22 @@ impl StreamCutter {
                 line = searched + at + 1;
             }
             searched = bytes.len();
-            if bytes.len() - line > self.max_line {
+            // As in `blocks`: the last byte may be a carriage return.
+            if bytes.len() - line > self.max_line + 1 {
                 self.skipping = true;
                 break;
             }
             if self.at_end || (line > start && bytes.len() - start >= self.block_size) {
                 break;
             }
-            self.at_end = read_more(&mut *self.reader, bytes, self.block_size.clamp(4096, 1 << 20))? == 0;
+            match read_more(&mut *self.reader, bytes, self.block_size.clamp(4096, 1 << 20)) {
+                Ok(read) => self.at_end = read == 0,
+                Err(error) => {
+                    (self.at_end, self.failed) = (true, Some(error));
+                    bytes.truncate(line);
+                    break;
+                }
+            }
         }
         let overlong = self.skipping.then_some(line);
         let end = if self.at_end && !self.skipping { bytes.len() } else { line };

@@ -399,6 +399,15 @@ impl Source {
     }
 }
 
+/// A reader that has failed: says so once, then that there is no more.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
 /// The first bytes of a stream (up to what a sniff needs), whether they are all of it, and the rest.
 fn head_of(mut reader: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, bool, Box<dyn Read + Send>)> {
     let mut head = vec![0; sniff::HEAD];
@@ -408,6 +417,10 @@ fn head_of(mut reader: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, bool, Box<d
             Ok(0) => break,
             Ok(n) => len += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if len > 0 => {
+                reader = Box::new(Failed(Some(error)));
+                break;
+            }
             Err(error) => return Err(error),
         }
     }

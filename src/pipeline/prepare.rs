@@ -28,7 +28,7 @@ const Y10000: i64 = 253_402_300_800;
 /// What the user said about time.
 #[derive(Clone, Debug, Default)]
 pub struct TimeOptions {
-    /// Year of the last line of each input.
+    /// Year of the last line of each file, and of the first line of a stream.
     pub year: Option<i16>,
     /// The present, seconds since 1970-01-01 UTC, in place of a file's own date.
     pub now: Option<i64>,
@@ -148,14 +148,19 @@ fn stamp_of(line: &[u8]) -> Option<Stamp> {
     syslog::frame(line, NOWHERE).stamp.or_else(|| Stamp::iso8601(line).map(|(stamp, _)| stamp))
 }
 
-/// Tells stamps without a year of a part of a stream that starts at offset `at`, one every [`STRIDE`] bytes or more.
+/// Tells all stamps without a year of a part of a stream that starts at offset `at`.
 pub fn stamps(text: &[u8], at: u64, mut tell: impl FnMut(u64, &Stamp)) {
     let mut start = 0;
-    while let Some((offset, stamp)) = text.get(start..).and_then(|rest| sample_in(rest, at + start as u64, true)) {
-        tell(offset, &stamp);
-        let next = (offset - at + STRIDE) as usize;
-        let Some(line_end) = text.get(next..).and_then(|rest| memchr::memchr(b'\n', rest)) else { break };
-        start = next + line_end + 1;
+    for line in text.split_inclusive(|b| *b == b'\n') {
+        let offset = at + start as u64;
+        start += line.len();
+        let line = if offset == 0 { without_mark(line) } else { line };
+        // Other lines have no stamp, or one with a year.
+        if matches!(line.first(), Some(b'A'..=b'Z' | b'<'))
+            && let Some(stamp) = stamp_of(line.trim_ascii_end()).filter(|stamp| stamp.year.is_none())
+        {
+            tell(offset, &stamp);
+        }
     }
 }
 

@@ -169,7 +169,8 @@ impl<'k> Worker<'k> {
             }
             Parsed::Skipped(reason) => counts.skip(reason),
             Parsed::NotMine if frame.stamp.is_some() => {
-                counts.lost_by_logger += losses::lost_messages(frame).unwrap_or(0);
+                let lost = losses::lost_messages(frame).unwrap_or(0);
+                counts.lost_by_logger = counts.lost_by_logger.saturating_add(lost);
                 counts.skip(Skip::OtherProgram);
             }
             Parsed::NotMine => counts.skip(Skip::Unrecognised),

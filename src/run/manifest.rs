@@ -12,7 +12,8 @@ use crate::run::{InputReport, InputStatus, Scanned};
 use crate::tally::LineCounts;
 use crate::text::shown_path;
 
-/// `manifest.json`. Holds nothing that depends on the machine, the number of threads or the time of the run.
+/// `manifest.json`. Holds nothing that depends on the number of threads or the time of the run, nor on the
+/// machine, but for the zone where none was given.
 #[derive(Clone, Debug, Serialize)]
 pub struct Manifest {
     /// [`crate::table::SCHEMA_VERSION`].

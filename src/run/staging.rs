@@ -44,23 +44,33 @@ impl Staging {
     }
 
     /// Moves everything into place, each file with one rename, in the order of the names; a run directory of an earlier
-    /// scan is replaced.
+    /// scan is replaced. Then removes those of the `known` files that an earlier scan left and this one did not write,
+    /// so that the directory holds one scan's results.
     ///
     /// # Errors
     /// If a result cannot be moved; what was moved before stays.
-    pub fn commit(mut self) -> Result<(), Error> {
+    pub fn commit(mut self, known: &[String]) -> Result<(), Error> {
         let from = self.path().to_path_buf();
         let mut names = Vec::new();
         for entry in fs::read_dir(&from).map_err(Error::io(&from, "reading"))? {
             names.push(entry.map_err(Error::io(&from, "reading"))?.file_name());
         }
         names.sort();
-        for name in names {
-            let (source, target) = (from.join(&name), self.out.join(&name));
+        for name in &names {
+            let (source, target) = (from.join(name), self.out.join(name));
             if source.is_dir() && target.exists() {
                 fs::remove_dir_all(&target).map_err(Error::io(&target, "replacing"))?;
             }
             fs::rename(&source, &target).map_err(Error::io(&target, "writing"))?;
+        }
+        for stale in known.iter().filter(|known| !names.iter().any(|name| name == known.as_str())) {
+            let stale = self.out.join(stale);
+            match fs::remove_file(&stale) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io(stale, "removing")(error));
+                }
+                _ => {}
+            }
         }
         self.made_out = false;
         Ok(())
@@ -96,7 +106,8 @@ mod tests {
             fs::write(staging.path().join("a.csv"), text).unwrap();
             fs::create_dir(staging.path().join("run=1")).unwrap();
             fs::write(staging.path().join("run=1/t"), text).unwrap();
-            staging.commit().unwrap();
+            fs::write(out.join("b.csv"), "old").unwrap();
+            staging.commit(&["a.csv".into(), "b.csv".into()]).unwrap();
             assert_eq!(fs::read_to_string(out.join("run=1/t")).unwrap(), text);
             assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
         }

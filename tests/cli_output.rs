@@ -124,7 +124,10 @@ fn one_table_or_all_on_standard_output_or_in_files() {
     let others: Vec<&String> = files.keys().filter(|name| !name.ends_with("manifest.json")).collect();
     assert_eq!(listed, others);
     let sums = |name: &str| rows(&files[name]).iter().map(|row| row["attempts"].parse::<u64>().unwrap()).sum::<u64>();
-    assert_eq!([sums("codes_by_isp.csv"), sums("traffic_by_isp.csv"), sums("run=000001/refusals.csv")], [2, 2, 2]);
+    assert_eq!([sums("codes_by_isp.csv"), sums("traffic_by_isp.csv")], [2, 2]);
+    if !cfg!(feature = "parquet") {
+        assert_eq!(sums("run=000001/refusals.csv"), 2);
+    }
 }
 
 /// No local part of any recipient or sender in any output, unless it was asked for.

@@ -225,6 +225,28 @@ fn senders_are_found_over_blocks_and_files() {
     assert_eq!((events[0]["outcome"].as_str(), events[0]["mail_from_domain"].as_str()), ("delivered", "s1.example"));
 }
 
+/// Of a pipe, how much is read at once is chance: the years must not hang on it.
+#[test]
+fn years_of_a_stream_do_not_depend_on_blocks() {
+    let lab = Lab::new();
+    let months = ["Jan", "May", "Oct", "Mar", "Aug", "Dec", "Jan", "Jun"];
+    let line = |n: usize| {
+        let frame = format!("{} {:2} 10:00:00 mx postfix/smtp[9]: ", months[n / 40 % 8], n % 28 + 1);
+        common::answer(&frame, n, "u@example.net", "mx.example.net", "dsn=5.7.1, status=bounced", "550 5.7.1 no")
+    };
+    let text: String = (0..400).map(line).collect();
+    let run = |size: &str| {
+        let mut command =
+            lab.command(&format!("- --year 2026 --now 2032-01-01 --table causes_by_isp --block-size {size}"));
+        common::ran(command.write_stdin(text.clone())).out
+    };
+    let whole = run("8M");
+    assert!(whole.lines().count() > 100, "{whole}");
+    for size in ["4K", "64K"] {
+        assert_eq!(run(size), whole, "{size}");
+    }
+}
+
 #[test]
 fn wrong_times_are_usage_errors() {
     let lab = Lab::new();

@@ -5,15 +5,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::pipeline::Progress;
 
 /// Work shorter than this shows nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-const BYTES: &str = "{percent:>3}%  {bytes}/{total_bytes}  {bytes_per_sec}  ETA {eta}  {wide_bar}";
-const STREAM: &str = "{bytes}  {bytes_per_sec}  {elapsed}";
+const BYTES: &str = "{percent:>3}%  {bytes}/{total_bytes}  {msg}  {wide_bar}";
+const STREAM: &str = "{bytes}  {msg}  {elapsed}";
 
 /// Shows how far a scan is.
 pub struct ProgressLine {
@@ -49,7 +49,20 @@ impl ProgressLine {
     fn show(&self, read: u64) {
         // A worker that finds the line busy leaves the update to the next one.
         let Ok(mut bar) = self.bar.try_lock() else { return };
-        bar.get_or_insert_with(|| self.new_bar()).set_position(read);
+        let bar = bar.get_or_insert_with(|| self.new_bar());
+        bar.set_message(self.pace(read));
+        bar.set_position(read);
+    }
+
+    /// Rate since the start, and the time left at that rate: the bar itself was made late and does not know.
+    fn pace(&self, read: u64) -> String {
+        let rate =
+            read.saturating_mul(1000) / u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let left = self.total.load(Ordering::Relaxed).saturating_sub(read) / rate.max(1);
+        match self.total.load(Ordering::Relaxed) {
+            0 => format!("{}/s", HumanBytes(rate)),
+            _ => format!("{}/s  ETA {left}s", HumanBytes(rate)),
+        }
     }
 
     fn new_bar(&self) -> ProgressBar {

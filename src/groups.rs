@@ -15,7 +15,7 @@ use hashbrown::HashMap;
 pub trait GroupKey: Clone + Eq + Hash + Ord {
     /// A hash that is the same in every process and on every machine.
     fn rank(&self) -> u64;
-    /// The key with its attacker-chosen parts replaced by "other"; at level 2 all but closed sets.
+    /// The key with its attacker-chosen parts replaced by "other"; at [`Level::Everything`] all but closed sets.
     fn fold(&self, level: Level) -> Self;
 }
 
@@ -82,7 +82,7 @@ impl<K: GroupKey, V: Mergeable + Default> Groups<K, V> {
         }
     }
 
-    /// All groups sorted by key, and how many keys were folded away at least (0 where all are exact).
+    /// All groups of all levels, sorted by key.
     pub fn into_sorted(mut self) -> Vec<(K, V)> {
         if self.full.len() > self.limit {
             self.prune();

@@ -10,6 +10,7 @@
 //! Only `input`, `pipeline`, `run`, `table` and `cli` touch the file system; the middle takes bytes or values and
 //! gives values. What is known about mail lives in `tables/`, what is done with it lives in code.
 
+pub mod bounce;
 pub mod cause;
 pub mod cli;
 pub mod clock;
@@ -20,6 +21,7 @@ pub mod input;
 pub mod isp;
 pub mod judge;
 pub mod knowledge;
+pub mod mail;
 pub mod names;
 pub mod pipeline;
 pub mod provenance;

@@ -1,0 +1,3 @@
+//! Bounce mails: what a mail is, and what it says of each recipient.
+
+pub mod text;

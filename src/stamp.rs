@@ -60,10 +60,121 @@ impl Stamp {
         stamp.in_range(end)
     }
 
+    /// Reads the date of a header field or of an mbox separator: `Thu, 29 Apr 2010 23:34:45 +0900 (JST)`,
+    /// `Thu Apr 29 23:34:45 2010`.
+    ///
+    /// Order and punctuation are not insisted on, as servers differ in them; day, month, year and time must be there,
+    /// each once. Years of two digits are 1950 to 2049 (RFC 5322, section 4.3). A zone that is missing or a word not
+    /// known gives no offset. What stands in the first 128 bytes is read, comments in parentheses are not.
+    pub fn rfc5322(text: &[u8]) -> Option<Self> {
+        const LIMIT: usize = 128;
+        let text = text.get(..LIMIT).unwrap_or(text);
+        let mut date = MailDate::default();
+        let mut depth = 0_u32;
+        for token in text.split(|b| b.is_ascii_whitespace() || *b == b',').filter(|token| !token.is_empty()) {
+            let opens = memchr::memchr_iter(b'(', token).count() as u32;
+            let closes = memchr::memchr_iter(b')', token).count() as u32;
+            if depth == 0 && opens == 0 && closes == 0 {
+                date.token(token)?;
+            }
+            depth = (depth + opens).saturating_sub(closes);
+        }
+        date.stamp()
+    }
+
     #[inline(always)]
     fn in_range(self, len: usize) -> Option<(Self, usize)> {
         ((1..=12).contains(&self.month) && (1..=31).contains(&self.day)).then_some((self, len))
     }
+}
+
+/// What was read of a date in a header field so far.
+#[derive(Default)]
+struct MailDate {
+    month: Option<u8>,
+    day: Option<u8>,
+    year: Option<u16>,
+    clock: Option<Stamp>,
+    utc_offset: Option<i32>,
+}
+
+impl MailDate {
+    /// Takes the next word or number; `None` if it makes no date.
+    fn token(&mut self, token: &[u8]) -> Option<()> {
+        match token {
+            [b'0'..=b'9', ..] if token.contains(&b':') => self.clock = Some(short_clock(token)?),
+            [b'0'..=b'9', ..] if token.contains(&b'-') => return self.dashed(token),
+            [b'0'..=b'9', ..] => return self.number(token),
+            [b'+' | b'-', ..] => self.utc_offset = zone(token).map(|(seconds, _)| seconds),
+            [a, b, c] if self.month.is_none() => match month([*a, *b, *c]) {
+                Some(month) => self.month = Some(month),
+                None => self.name(token),
+            },
+            _ => self.name(token),
+        }
+        Some(())
+    }
+
+    fn number(&mut self, token: &[u8]) -> Option<()> {
+        let number: u16 = std::str::from_utf8(token).ok()?.parse().ok()?;
+        match (token.len(), self.day) {
+            (1 | 2, None) => self.day = Some(number as u8),
+            _ if self.year.is_some() => return None,
+            (2, _) => self.year = Some(if number < 50 { 2000 + number } else { 1900 + number }),
+            (3, _) => self.year = Some(1900 + number),
+            (4, _) => self.year = Some(number),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// `29-Apr-2010` and `2010-04-29`.
+    fn dashed(&mut self, token: &[u8]) -> Option<()> {
+        if let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = token {
+            self.year = Some(u16::from(two(y1, y2)?) * 100 + u16::from(two(y3, y4)?));
+            (self.month, self.day) = (two(m1, m2), two(d1, d2));
+            return Some(());
+        }
+        let mut parts = token.splitn(3, |b| *b == b'-');
+        self.number(parts.next()?)?;
+        self.month = Some(month(parts.next()?.try_into().ok()?)?);
+        self.number(parts.next()?)
+    }
+
+    /// A zone's name (RFC 5322, section 4.3, and Japan's); any other word says nothing.
+    fn name(&mut self, name: &[u8]) {
+        let hours = match name {
+            b"GMT" | b"UT" | b"UTC" | b"Z" => 0,
+            b"EDT" => -4,
+            b"EST" | b"CDT" => -5,
+            b"CST" | b"MDT" => -6,
+            b"MST" | b"PDT" => -7,
+            b"PST" => -8,
+            b"CET" | b"MET" => 1,
+            b"CEST" | b"MEST" => 2,
+            b"JST" => 9,
+            _ => return,
+        };
+        self.utc_offset = self.utc_offset.or(Some(hours * 3600));
+    }
+
+    fn stamp(self) -> Option<Stamp> {
+        let clock = self.clock?;
+        let (month, day, year, utc_offset) = (self.month?, self.day?, Some(self.year?), self.utc_offset);
+        Stamp { year, month, day, utc_offset, ..clock }.in_range(0).map(|(stamp, _)| stamp)
+    }
+}
+
+/// `05:36:57`, `5:36:57` or `05:36`.
+fn short_clock(token: &[u8]) -> Option<Stamp> {
+    let mut padded = [b'0'; 9];
+    let lead = usize::from(token.get(1) == Some(&b':'));
+    let len = token.len().min(8 - lead);
+    padded.get_mut(lead..lead + len)?.copy_from_slice(token.get(..len)?);
+    if lead + len == 5 {
+        padded.get_mut(5..8)?.copy_from_slice(b":00");
+    }
+    clock(padded.get(..8)?).map(|(stamp, _)| stamp)
 }
 
 /// `05:36:57` with an optional fraction; the date fields are left at zero.
@@ -178,5 +289,27 @@ mod tests {
         assert_eq!(read("2025-07-24T08:50:26. x"), Some((0, None, 19)));
         assert_eq!(read("2025-13-24T08:50:26"), None);
         assert_eq!(read("2025-07-24"), None);
+    }
+
+    #[test]
+    fn dates_of_mails() {
+        let read = |text: &str| {
+            let s = Stamp::rfc5322(text.as_bytes())?;
+            Some((s.year.unwrap(), s.month, s.day, s.hour, s.minute, s.second, s.utc_offset))
+        };
+        let of_april = |offset| Some((2010, 4, 29, 23, 34, 45, offset));
+        assert_eq!(read("Thu, 29 Apr 2010 23:34:45 +0900 (JST)"), of_april(Some(32_400)));
+        assert_eq!(read("Thu, 29 Apr 2010 23:34:45 (a (nested) one) -0330"), of_april(Some(-12_600)));
+        assert_eq!(read("29 Apr 10 23:34:45 EST"), of_april(Some(-18_000)));
+        assert_eq!(read("Thu Apr 29 23:34:45 2010"), of_april(None));
+        assert_eq!(read("Thu Apr 29 23:34:45 JST 2010"), of_april(Some(32_400)));
+        assert_eq!(read("Thu, 29-Apr-2010 23:34:45 GMT"), of_april(Some(0)));
+        assert_eq!(read("2010-04-29 23:34:45 +0000"), of_april(Some(0)));
+        assert_eq!(read("Thu, 9 Apr 110 3:34 +0900"), Some((2010, 4, 9, 3, 34, 0, Some(32_400))));
+        for text in ["", "Thu, 29 Apr 2010", "29 2010 23:34:45", "Thu, 29 Apr 2010 25:34:45", "99 Apr 2010 10:00:00"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        assert_eq!(read(&format!("{} 29 Apr 2010 23:34:45", "(".repeat(1_000_000))), None);
+        assert_eq!(read("29 Apr 2010 99999999999999999999 23:34:45"), None);
     }
 }

@@ -154,6 +154,15 @@ impl Rank {
         self.number(bytes.len() as u64)
     }
 
+    /// Adds bytes and their end, eight at a time: for long texts. Not the hash of [`Rank::bytes`].
+    pub fn content(mut self, bytes: &[u8]) -> Self {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self = self.number(u64::from_le_bytes(*word));
+        }
+        self.bytes(rest)
+    }
+
     /// Adds a number.
     pub fn number(mut self, number: u64) -> Self {
         self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);

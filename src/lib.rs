@@ -35,3 +35,4 @@ pub mod stamp;
 pub mod table;
 pub mod tally;
 pub mod text;
+pub mod told;

@@ -14,10 +14,3 @@ pub struct Provenance {
     /// Offset of the first byte, from 0.
     pub offset: u64,
 }
-
-impl Provenance {
-    /// The one that stands first: by input, then by offset.
-    pub fn min_place(self, other: Self) -> Self {
-        if (self.file, self.offset) <= (other.file, other.offset) { self } else { other }
-    }
-}

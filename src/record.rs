@@ -65,6 +65,39 @@ impl Hop {
     }
 }
 
+/// How a record is known to be about our mail. Anyone can send a mail that looks like a bounce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Trust {
+    /// A line of our own log.
+    Log,
+    /// A bounce that names a message: one of our domains, where `--own-domain` says which those are.
+    Named,
+    /// A bounce that names no message: perhaps forged.
+    Unnamed,
+    /// A bounce of a message that a domain not ours sent: backscatter.
+    Foreign,
+}
+
+impl Trust {
+    /// All of them.
+    pub const ALL: [Trust; 4] = [Trust::Log, Trust::Named, Trust::Unnamed, Trust::Foreign];
+
+    /// The word used in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Trust::Log => "log",
+            Trust::Named => "named",
+            Trust::Unnamed => "unnamed",
+            Trust::Foreign => "foreign",
+        }
+    }
+
+    /// Whether reports count it. What is not believed is counted apart.
+    pub fn is_believed(self) -> bool {
+        matches!(self, Trust::Log | Trust::Named)
+    }
+}
+
 /// The SMTP command that was answered, as far as the input says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SmtpStage {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cause::{CauseId, Evidence, RuleId};
 use crate::isp::{FilterId, IspBasis, IspId};
 use crate::provenance::Provenance;
-use crate::record::{Hop, Outcome, SmtpStage};
+use crate::record::{Hop, Outcome, SmtpStage, Trust};
 use crate::smtp::{EnhancedStatus, ReplyCode};
 
 /// The receiving ISP of a group of attempts.
@@ -61,6 +61,8 @@ pub struct RefusalKey {
     pub isp: GroupIsp,
     /// Which way the attempts went. Views count only outward ones; `Inbound` is "refused by us".
     pub hop: Hop,
+    /// How it is known to be about our mail. Views count only what is believed.
+    pub trust: Trust,
     /// Filter vendor.
     pub filter: Option<FilterId>,
     /// Reply code.
@@ -133,7 +135,7 @@ pub struct TemplateRow {
 /// A place that means something outside its run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// Path of the input as given.
+    /// Path of the input as given; of a directory of mails, that of the mail.
     pub input: Arc<str>,
     /// Offset of the line in it, from 0.
     pub offset: u64,
@@ -141,18 +143,68 @@ pub struct Place {
     pub len: u32,
 }
 
+/// The first place that has an example, before paths are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// Line or mail.
+    pub provenance: Provenance,
+    /// Name of the mail's file, where the input is a directory of mails.
+    pub member: Option<Arc<str>>,
+}
+
+impl Example {
+    /// The one that stands first: by input, then by file name, then by offset.
+    pub fn first(self, other: Self) -> Self {
+        let place = |e: &Self| (e.provenance.file, e.member.clone(), e.provenance.offset);
+        if place(&self) <= place(&other) { self } else { other }
+    }
+}
+
+/// What a bounce mail says beyond what a log line can say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MailRow {
+    /// `Message-ID` of the returned message; only where addresses were asked for.
+    pub message_id: Option<String>,
+    /// Domain of the returned message's `From`, lower case.
+    pub from_domain: Option<Arc<str>>,
+    /// Domain of its `Return-Path`, lower case; `None` where not returned or null sender.
+    pub return_path_domain: Option<Arc<str>>,
+    /// Domains of its signatures, lower case, with a blank between; `None` where it has none.
+    pub dkim_domains: Option<String>,
+    /// Their selectors, likewise.
+    pub dkim_selectors: Option<String>,
+    /// Whether a signature is of the `From` domain's organisation; `None` where no `From` was returned.
+    pub dkim_aligned: Option<bool>,
+    /// Whether the `Return-Path` is; `None` where one of the two was not returned.
+    pub return_path_aligned: Option<bool>,
+    /// Host that took the returned message last on our side.
+    pub received_by: Option<String>,
+    /// Program that wrote the returned message.
+    pub mailer: Option<String>,
+    /// The returned message has `List-Unsubscribe`; `None` where no header was returned.
+    pub list_unsubscribe: Option<bool>,
+}
+
 /// One refused or deferred recipient and attempt (or, if asked for, a delivered one).
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventRow {
-    /// The line it was read from.
+    /// The line or mail it was read from.
     pub provenance: Provenance,
-    /// A number that is the same whenever the same line of the same input is read.
+    /// Name of the mail's file, where the input is a directory of mails.
+    pub member: Option<Arc<str>>,
+    /// A number that is the same whenever the same line of the same input, or the same mail, is read.
     pub event_id: u64,
-    /// Format that read it.
+    /// How it is known to be about our mail.
+    pub trust: Trust,
+    /// Another line or mail tells the same refusal and was counted: this row has weight 0.
+    pub told_before: bool,
+    /// What only a mail says; `None` for a log line.
+    pub mail: Option<Box<MailRow>>,
+    /// Format or shape that read it.
     pub mta: &'static str,
     /// Microseconds since 1970-01-01 UTC; `None` where the time is unknown or suspect.
     pub event_time: Option<i64>,
-    /// How the time is known: `stated`, `year_inferred`, `suspect` or `none`.
+    /// How the time is known: `stated`, `year_inferred`, `delivery`, `header`, `suspect` or `none`.
     pub event_time_basis: &'static str,
     /// Queue id.
     pub queue_id: Option<String>,

@@ -4,17 +4,37 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::bounce::{Finding, Kind};
+use crate::clock::NoTime;
 use crate::formats::Skip;
 use crate::groups::{GroupKey, Groups, Level, Mergeable, Rank};
-use crate::provenance::Provenance;
+use crate::input::mbox::MboxCounts;
 use crate::record::{DeliveryRecord, Hop, Outcome};
-use crate::rows::{Bounded, GroupIsp, Place, RefusalKey, RefusalRow, Seen, TemplateRow, TrafficRow, join_seen};
+use crate::rows::{
+    Bounded, Example, GroupIsp, Place, RefusalKey, RefusalRow, Seen, TemplateRow, TrafficRow, join_seen,
+};
 
 /// Groups of refusals, and of traffic, that are kept apart at most. Beyond, the details of some become `other`.
 pub const GROUP_LIMIT: usize = 65_536;
 
 /// Groups that a worker collects before it hands them over.
 pub const WORKER_GROUPS: usize = 4096;
+
+/// What is noticed in mails, by the names in the manifest.
+pub const MAIL_NOTICES: [&str; 12] = [
+    "texts_copied",
+    "decode_lossy",
+    "mime_depth_exceeded",
+    "mime_parts_exceeded",
+    "header_capped",
+    "groups_exceeded",
+    "ambiguous_mime",
+    "nested_report",
+    "forwarded",
+    "delay_notice",
+    "from_line_suspect",
+    "content_length_wrong",
+];
 
 /// Counts of one group of refused or deferred attempts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +48,7 @@ pub struct RefusalCounts {
     /// Time span of those with a usable time.
     pub seen: Option<Seen>,
     /// The first of them by place.
-    pub example: Option<Provenance>,
+    pub example: Option<Example>,
     /// Text of the key's template.
     pub template: Option<Arc<str>>,
 }
@@ -39,7 +59,7 @@ impl Mergeable for RefusalCounts {
         self.failed += other.failed;
         self.code_conflicts += other.code_conflicts;
         self.seen = join_seen(self.seen, other.seen);
-        self.example = first_place(self.example, other.example);
+        self.example = [self.example.take(), other.example].into_iter().flatten().reduce(Example::first);
         self.template = smaller(self.template.take(), other.template);
     }
 
@@ -56,7 +76,8 @@ impl GroupKey for RefusalKey {
             Bounded::Other => rank.number(1),
         };
         let mut rank = rank_isp(Rank::default(), &self.isp).number(option(self.log_date.map(|d| d as u32)));
-        rank = rank.number(self.hop as u64).number(option(self.filter.map(|f| u32::from(f.0))));
+        rank =
+            rank.number(self.hop as u64).number(self.trust as u64).number(option(self.filter.map(|f| u32::from(f.0))));
         rank = rank.number(option(self.reply_code.map(|c| u32::from(c.get()))));
         rank = rank.number(
             self.status.map_or(0, |s| u64::from(s.class) << 32 | u64::from(s.subject) << 16 | u64::from(s.detail)),
@@ -169,14 +190,26 @@ impl Mergeable for TrafficCounts {
     }
 }
 
-/// Lines and records of one input, or of all.
+/// Lines, mails and records of one input, or of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LineCounts {
-    /// Lines read, whatever they hold.
+    /// Lines of logs read, whatever they hold.
     pub lines: u64,
     /// Of these, lines with at least one record.
     pub with_records: u64,
-    /// Of these, lines without a record, by reason (see [`Skip::ALL`]).
+    /// Mails read, whatever they hold.
+    pub mails: u64,
+    /// Of these, mails with at least one record.
+    pub mails_with_records: u64,
+    /// Bytes of these mails.
+    pub mail_bytes: u64,
+    /// Mails longer than is read: their first part was.
+    pub mails_cut: u64,
+    /// Files of a directory of mails that were gone when they were to be read.
+    pub vanished: u64,
+    /// What was noticed in mails, in the order of [`MAIL_NOTICES`].
+    pub mail_notices: [u64; MAIL_NOTICES.len()],
+    /// Lines and mails without a record, by reason (see [`Skip::ALL`]).
     pub skipped: [u64; Skip::ALL.len()],
     /// Records.
     pub records: u64,
@@ -198,6 +231,8 @@ pub struct LineCounts {
     pub time_unknown: u64,
     /// Records whose time lies in the future of its file or before 1980.
     pub time_suspect: u64,
+    /// Records that tell what another line or mail told: counted there.
+    pub told_before: u64,
     /// Replies in whose code's place something else stood.
     pub code_invalid: u64,
     /// Records whose line the logger seems to have cut.
@@ -211,23 +246,28 @@ pub struct LineCounts {
 impl LineCounts {
     /// Counts a record.
     pub fn record(&mut self, record: &DeliveryRecord<'_>) {
-        self.records += 1;
         self.truncated += u64::from(record.truncated);
         self.repeats += if record.repeats > 1 { u64::from(record.repeats) } else { 0 };
-        if !record.attempted {
+        let weight = if record.attempted { u64::from(record.repeats) } else { 0 };
+        self.attempt(record.hop, record.outcome, weight);
+    }
+
+    /// Counts a record that stands for `weight` attempts.
+    pub fn attempt(&mut self, hop: Hop, outcome: Outcome, weight: u64) {
+        self.records += 1;
+        if weight == 0 {
             self.not_attempted += 1;
             return;
         }
-        let weight = u64::from(record.repeats);
         self.attempts += weight;
-        let hop = match record.hop {
+        let hop = match hop {
             Hop::Remote => 0,
             Hop::Unconnected => 1,
             Hop::Internal => 2,
             Hop::Local => 3,
             Hop::Inbound => 4,
         };
-        let outcome = match record.outcome {
+        let outcome = match outcome {
             Outcome::Delivered => 0,
             Outcome::Deferred => 1,
             Outcome::Bounced => 2,
@@ -237,19 +277,53 @@ impl LineCounts {
         add(&mut self.by_outcome, outcome, weight);
     }
 
-    /// Counts a line without a record.
+    /// Counts a record's time.
+    pub fn time(&mut self, time: Result<i64, NoTime>) {
+        match time {
+            Ok(moment) => self.seen = join_seen(self.seen, Some(Seen { first: moment, last: moment })),
+            Err(NoTime::Unknown) => self.time_unknown += 1,
+            Err(NoTime::Suspect) => self.time_suspect += 1,
+        }
+    }
+
+    /// Counts what was noticed in a mail.
+    pub fn notice(&mut self, finding: &Finding) {
+        let flags = [
+            finding.copies.into(),
+            finding.decode_lossy.into(),
+            finding.mime_depth_exceeded.into(),
+            finding.mime_parts_exceeded.into(),
+            finding.header_capped.into(),
+            finding.groups_exceeded.into(),
+            finding.ambiguous_mime.into(),
+            finding.nested_report.into(),
+            finding.is_forwarded.into(),
+            (finding.kind == Kind::DelayNotice).into(),
+        ];
+        self.mail_notices.iter_mut().zip(flags).for_each(|(sum, more): (_, u64)| *sum += more);
+    }
+
+    /// Counts what was noticed where an mbox was cut.
+    pub fn mbox(&mut self, counts: &MboxCounts) {
+        self.mails_cut += counts.cut;
+        let more = [counts.from_line_suspect, counts.content_length_wrong];
+        let own = self.mail_notices.len() - more.len();
+        self.mail_notices.iter_mut().skip(own).zip(more).for_each(|(sum, more)| *sum += more);
+    }
+
+    /// Counts a line or mail without a record.
     pub fn skip(&mut self, reason: Skip) {
         add(&mut self.skipped, reason as usize, 1);
     }
 
-    /// Lines without a record.
+    /// Lines and mails without a record.
     pub fn skipped_lines(&self) -> u64 {
         self.skipped.iter().sum()
     }
 
-    /// Whether every line is accounted for: read = with records + skipped by a named reason.
+    /// Whether every line and mail is accounted for: read = with records + skipped by a named reason.
     pub fn adds_up(&self) -> bool {
-        self.lines == self.with_records + self.skipped_lines()
+        self.lines + self.mails == self.with_records + self.mails_with_records + self.skipped_lines()
             && self.attempts == self.by_hop.iter().sum::<u64>()
             && self.attempts == self.by_outcome.iter().sum::<u64>()
     }
@@ -265,6 +339,12 @@ impl Mergeable for LineCounts {
     fn merge(&mut self, other: Self) {
         self.lines += other.lines;
         self.with_records += other.with_records;
+        self.mails += other.mails;
+        self.mails_with_records += other.mails_with_records;
+        self.mail_bytes += other.mail_bytes;
+        self.mails_cut += other.mails_cut;
+        self.vanished += other.vanished;
+        self.told_before += other.told_before;
         self.records += other.records;
         self.attempts += other.attempts;
         self.not_attempted += other.not_attempted;
@@ -279,6 +359,7 @@ impl Mergeable for LineCounts {
         self.seen = join_seen(self.seen, other.seen);
         let sums = [
             (&mut self.skipped[..], &other.skipped[..]),
+            (&mut self.mail_notices[..], &other.mail_notices[..]),
             (&mut self.by_hop[..], &other.by_hop[..]),
             (&mut self.by_outcome[..], &other.by_outcome[..]),
         ];
@@ -335,9 +416,9 @@ pub struct RunRows {
 impl Tally {
     /// The rows of all groups. `inputs` are the paths of the inputs.
     pub fn into_rows(self, inputs: &[Arc<str>]) -> RunRows {
-        let place = |at: Provenance| {
-            let input = Arc::clone(inputs.get(at.file.0 as usize)?);
-            Some(Place { input, offset: at.offset, len: at.len })
+        let place = |Example { provenance: at, member }: Example| {
+            let input = inputs.get(at.file.0 as usize)?;
+            Some(Place { input: crate::text::joined(input, member.as_deref()), offset: at.offset, len: at.len })
         };
         let mut templates: BTreeMap<u64, TemplateRow> = BTreeMap::new();
         let mut refusals = Vec::new();
@@ -365,13 +446,6 @@ impl Tally {
 fn smaller(a: Option<Arc<str>>, b: Option<Arc<str>>) -> Option<Arc<str>> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-fn first_place(a: Option<Provenance>, b: Option<Provenance>) -> Option<Provenance> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min_place(b)),
         (a, b) => a.or(b),
     }
 }

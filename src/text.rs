@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Whether a terminal, or a reader's eye, could be led astray by `c`: C0 and C1 controls, DEL, line and paragraph
 /// separators, bidirectional controls, zero-width and other invisible characters, private use and noncharacters.
@@ -55,6 +56,14 @@ pub fn shown(bytes: &[u8]) -> String {
 /// A path made fit to be shown.
 pub fn shown_path(path: &Path) -> String {
     shown(path.as_os_str().as_encoded_bytes())
+}
+
+/// The path of a file as it is shown: the input's, and below it the file's name where the input is a directory.
+pub fn joined(input: &Arc<str>, member: Option<&str>) -> Arc<str> {
+    match member {
+        Some(name) => Arc::from(format!("{}/{name}", input.strip_suffix('/').unwrap_or(input))),
+        None => Arc::clone(input),
+    }
 }
 
 /// Appends `\u{XXXX}`, lower-case hexadecimal without leading zeros.

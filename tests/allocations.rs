@@ -59,6 +59,7 @@ fn allocations(file: &tempfile::NamedTempFile, knowledge: &Knowledge) -> (u64, u
         events: Events::None,
         addresses: false,
         diagnostics: false,
+        own_domains: Vec::new(),
     };
     let found = discover(&[file.path().to_path_buf()]);
     let before = dhat::HeapStats::get().total_blocks;

@@ -161,6 +161,14 @@ pub fn same_organisation(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
+/// Whether a domain is `own` (lower case) or below it.
+pub fn is_within(domain: &[u8], own: &[u8]) -> bool {
+    let domain = domain.strip_suffix(b".").unwrap_or(domain);
+    let Some(at) = domain.len().checked_sub(own.len()) else { return false };
+    let (before, tail) = domain.split_at(at);
+    tail.eq_ignore_ascii_case(own) && matches!(before, [] | [.., b'.'])
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -197,6 +205,12 @@ mod tests {
         assert_eq!(path("<bounce-1@mail.example.com>"), Some(true));
         assert_eq!(path("<bounce-1@esp.example>"), Some(false));
         assert_eq!(path("<>"), None);
+    }
+
+    #[test]
+    fn own_domains_are_whole_labels() {
+        assert!(is_within(b"Example.com", b"example.com") && is_within(b"a.example.com.", b"example.com"));
+        assert!(!is_within(b"notexample.com", b"example.com") && !is_within(b"com", b"example.com"));
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn refuse_empty(scanned: &Scanned, findings: &Findings, args: &Args) -> Result<(
         ([], remarks) => format!("no mail log found; {}", remarks.join("; ")),
         (problems, _) => problems.join("\nbouncesift: "),
     };
-    debug_assert!(scanned.counts.lines == 0);
+    debug_assert!(scanned.counts.lines == 0 && scanned.counts.mails == 0);
     Err(Error::NoInput(why))
 }
 
@@ -125,9 +125,15 @@ impl Report<'_> {
         if self.findings.problems.is_empty() { 0 } else { PARTIAL }
     }
 
+    /// Nobody knows how many attempts there were.
+    fn bounces_only(&self) -> bool {
+        let counts = &self.scanned.counts;
+        counts.lines == 0 && counts.mails > 0
+    }
+
     fn views(&self) -> Result<Vec<Table>, Error> {
         let RunRows { refusals, traffic, templates } = self.rows;
-        let input = ViewInput { refusals, traffic, templates, bounces_only: false };
+        let input = ViewInput { refusals, traffic, templates, bounces_only: self.bounces_only() };
         Ok(views::all(input, self.knowledge, &output::rule_columns())?)
     }
 
@@ -172,10 +178,12 @@ impl Report<'_> {
             damaged: self.findings.damaged as u64,
             bytes: scanned.inputs.iter().map(|input| input.bytes).sum(),
             lines: scanned.counts.lines,
+            mails: scanned.counts.mails,
+            told_before: scanned.counts.told_before,
             window: scanned.counts.seen,
             refusals: &self.rows.refusals,
             traffic: &self.rows.traffic,
-            bounces_only: false,
+            bounces_only: self.bounces_only(),
             skipped: &skipped,
             warnings: &warnings,
             codes: &self.codes,

@@ -82,6 +82,10 @@ pub struct Args {
     #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = bytes, help_heading = "Input")]
     pub max_line: usize,
 
+    /// A domain of ours (those below it too); bounces of mail that others sent are counted apart. May be repeated
+    #[arg(long, value_name = "DOMAIN", help_heading = "Input")]
+    pub own_domain: Vec<String>,
+
     /// Threads; 0 is one for each core
     #[arg(short = 'j', long, value_name = "N", default_value_t = 0, env = "BOUNCESIFT_THREADS", help_heading = "Run")]
     #[arg(value_parser = clap::value_parser!(u16).range(..=MAX_THREADS))]
@@ -148,6 +152,7 @@ impl Args {
             },
             addresses: self.include_addresses,
             diagnostics: self.include_diagnostics,
+            own_domains: self.own_domain.iter().map(|name| own_domain(name)).collect::<Result<_, _>>()?,
         })
     }
 
@@ -179,6 +184,15 @@ impl Args {
             };
         }
         Ok(std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok()))
+    }
+}
+
+/// A domain as it is compared: lower-case A-labels.
+fn own_domain(name: &str) -> Result<Vec<u8>, Error> {
+    let bare = name.trim().trim_start_matches('@').trim_end_matches('.');
+    match idna::domain_to_ascii(bare) {
+        Ok(ascii) if !ascii.is_empty() && !ascii.contains(['@', '/', ' ']) => Ok(ascii.into_bytes()),
+        _ => Err(Error::Usage(format!("--own-domain: {name:?} is no domain name"))),
     }
 }
 

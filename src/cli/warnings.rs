@@ -37,7 +37,7 @@ pub fn findings(scanned: &Scanned) -> Findings {
         let path = report.input.path.as_path();
         match &report.status {
             InputStatus::Complete => found.readable += 1,
-            InputStatus::Partial(why, 0) if report.counts.lines == 0 => {
+            InputStatus::Partial(why, 0) if report.counts.lines + report.counts.mails == 0 => {
                 equal.entry(why.clone()).or_default().push(path)
             }
             InputStatus::Partial(why, offset) => {

@@ -41,6 +41,13 @@ pub enum LineEvent<'b> {
         /// Envelope sender.
         sender: &'b [u8],
     },
+    /// What its author calls a message.
+    Names {
+        /// Queue id.
+        queue_id: &'b [u8],
+        /// `Message-ID`, without `<>`.
+        message_id: &'b [u8],
+    },
     /// A message left the queue: its id may be used again.
     Closes {
         /// Queue id.
@@ -65,7 +72,7 @@ impl From<Skip> for Parsed {
     }
 }
 
-/// Why a line gives no record. Each reason is counted in the manifest under its name.
+/// Why a line or a mail gives no record. Each reason is counted in the manifest under its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Skip {
     /// A line of the MTA that reports no outcome (connections, queue movements, warnings).
@@ -92,11 +99,25 @@ pub enum Skip {
     FragmentSuspect,
     /// "last message repeated" without a line it could refer to.
     RepeatUnresolved,
+    /// A mail that is no report of any kind.
+    OrdinaryMail,
+    /// A vacation reply or another automatic answer.
+    AutoReply,
+    /// A report that a mail was delivered, relayed or expanded.
+    SuccessNotice,
+    /// A complaint of a recipient (ARF, RFC 5965).
+    FeedbackReport,
+    /// A disposition notification (RFC 8098): read, or deleted unread.
+    ReadReceipt,
+    /// Looks like a bounce, but names no recipient and no reason.
+    NothingTold,
+    /// A mail of a directory that could not be read.
+    UnreadableMail,
 }
 
 impl Skip {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Skip; 12] = [
+    pub const ALL: [Skip; 19] = [
         Skip::NoOutcome,
         Skip::Intermediate,
         Skip::Malformed,
@@ -109,6 +130,13 @@ impl Skip {
         Skip::Empty,
         Skip::FragmentSuspect,
         Skip::RepeatUnresolved,
+        Skip::OrdinaryMail,
+        Skip::AutoReply,
+        Skip::SuccessNotice,
+        Skip::FeedbackReport,
+        Skip::ReadReceipt,
+        Skip::NothingTold,
+        Skip::UnreadableMail,
     ];
 
     /// The name in the manifest.
@@ -126,6 +154,13 @@ impl Skip {
             Skip::Empty => "empty",
             Skip::FragmentSuspect => "fragment_suspect",
             Skip::RepeatUnresolved => "repeat_unresolved",
+            Skip::OrdinaryMail => "ordinary_mail",
+            Skip::AutoReply => "auto_reply",
+            Skip::SuccessNotice => "success_notice",
+            Skip::FeedbackReport => "feedback_report",
+            Skip::ReadReceipt => "read_receipt",
+            Skip::NothingTold => "nothing_told",
+            Skip::UnreadableMail => "unreadable_mail",
         }
     }
 }

@@ -67,6 +67,7 @@ fn spans_lie_inside(line: &[u8]) {
                 assert!(parts.into_iter().chain([r.remote_mta, r.remote_ip, r.diagnostic]).all(inside));
             }
             LineEvent::Opens { queue_id, sender } => assert!(inside(Some(queue_id)) && inside(Some(sender))),
+            LineEvent::Names { queue_id, message_id } => assert!(inside(Some(queue_id)) && inside(Some(message_id))),
             LineEvent::Closes { queue_id } => assert!(inside(Some(queue_id))),
         });
         assert_eq!(parsed == Parsed::Outcome, records > 0, "{parsed:?} with {records} records");

@@ -51,6 +51,12 @@ pub(super) fn host_name(name: &[u8]) -> Option<&[u8]> {
     (!name.is_empty() && name != b"unknown").then_some(name)
 }
 
+/// A `Message-ID` without its `<>`; `None` if it is empty.
+pub(super) fn message_id_of(text: &[u8]) -> Option<&[u8]> {
+    let bare = text.strip_prefix(b"<").map_or(text, |t| t.strip_suffix(b">").unwrap_or(t));
+    (!bare.is_empty()).then_some(bare)
+}
+
 /// Cuts at the first `byte`, which belongs to neither part.
 #[inline]
 pub(super) fn split_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {

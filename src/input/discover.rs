@@ -2,12 +2,18 @@
 //!
 //! Directories are walked to any depth; links met there are not followed and only regular files are taken. A path that
 //! was named is followed if it is a link, and read as a stream if it is a pipe. A file under two names is read once.
+//!
+//! Mails that lie each in a file of their own are not listed here: their directory is one input ([`super::members`]). Those
+//! are `new` and `cur` of a Maildir, at any depth, and any directory that holds `*.eml`. Of a Maildir nothing else is
+//! read, neither `tmp` nor the index files of its server.
 
 use std::collections::HashSet;
-use std::fs::{self, File, FileType, Metadata};
+use std::fs::{self, DirEntry, File, FileType, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use super::members::{self, O_NONBLOCK, Which};
 
 /// One input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +35,11 @@ pub enum InputKind {
         size: u64,
         /// Modification time in seconds since 1970-01-01 UTC.
         modified: i64,
+    },
+    /// A directory whose mails are read; its path is the input's.
+    Mails {
+        /// Which of its files.
+        which: Which,
     },
     /// A pipe, read from start to end.
     Stream,
@@ -66,9 +77,6 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// `O_NONBLOCK` of Linux and of the BSDs.
-const O_NONBLOCK: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 0o4000 } else { 0x4 };
-
 #[derive(Default)]
 struct Walk {
     files: Vec<(Input, Option<(u64, u64)>)>,
@@ -97,7 +105,12 @@ impl Walk {
 
     fn directory(&mut self, root: &Path) {
         let mut open = vec![root.to_path_buf()];
+        if is_maildir_part(root) {
+            return self.mails(root, Which::All);
+        }
         while let Some(dir) = open.pop() {
+            let maildir = is_maildir(&dir);
+            let mut has_eml = false;
             let entries = match fs::read_dir(&dir) {
                 Ok(entries) => entries,
                 Err(error) => {
@@ -107,9 +120,14 @@ impl Walk {
             };
             for entry in entries {
                 match entry {
+                    Ok(entry) if maildir => self.maildir_entry(&entry, &mut open),
+                    Ok(entry) if is_mail(&entry) => has_eml = true,
                     Ok(entry) => self.entry(&entry.path(), &mut open),
                     Err(error) => self.problem(&dir, reason(&error)),
                 }
+            }
+            if has_eml {
+                self.mails(&dir, Which::Eml);
             }
         }
     }
@@ -120,6 +138,28 @@ impl Walk {
             Ok(meta) if meta.is_file() => self.file(path, &meta, false),
             Ok(_) => self.passed_over += 1,
             Err(error) => self.problem(path, reason(&error)),
+        }
+    }
+
+    /// An entry of a Maildir: its mails, or a folder.
+    fn maildir_entry(&mut self, entry: &DirEntry, open: &mut Vec<PathBuf>) {
+        let (name, path) = (entry.file_name(), entry.path());
+        match entry.file_type() {
+            Ok(kind) if !kind.is_dir() => self.passed_over += u64::from(!kind.is_file()),
+            Ok(_) if name == "new" || name == "cur" => self.mails(&path, Which::All),
+            Ok(_) if name == "tmp" => {}
+            Ok(_) => open.push(path),
+            Err(error) => self.problem(&path, reason(&error)),
+        }
+    }
+
+    fn mails(&mut self, directory: &Path, which: Which) {
+        match fs::metadata(directory) {
+            Ok(meta) => {
+                let input = Input { path: directory.into(), kind: InputKind::Mails { which }, named: false };
+                self.files.push((input, Some((meta.dev(), meta.ino()))));
+            }
+            Err(error) => self.problem(directory, reason(&error)),
         }
     }
 
@@ -148,6 +188,21 @@ impl Walk {
         self.problems.dedup();
         Found { inputs, problems: self.problems, passed_over }
     }
+}
+
+/// A directory with the two folders that every Maildir has. Symbolic links are none.
+fn is_maildir(directory: &Path) -> bool {
+    ["new", "cur"].iter().all(|name| fs::symlink_metadata(directory.join(name)).is_ok_and(|meta| meta.is_dir()))
+}
+
+/// `new` or `cur` of a Maildir, named itself.
+fn is_maildir_part(directory: &Path) -> bool {
+    let is_part = directory.file_name().is_some_and(|name| name == "new" || name == "cur");
+    is_part && directory.parent().is_some_and(|parent| is_maildir(if parent == "" { Path::new(".") } else { parent }))
+}
+
+fn is_mail(entry: &DirEntry) -> bool {
+    members::is_eml(entry.file_name().as_encoded_bytes()) && entry.file_type().is_ok_and(|kind| kind.is_file())
 }
 
 fn kind_name(kind: FileType) -> &'static str {

@@ -2,5 +2,7 @@
 
 pub mod blocks;
 pub mod discover;
+pub mod mbox;
+pub mod members;
 pub mod sniff;
 pub mod stream;

@@ -1,6 +1,9 @@
-//! What a file is, by its first bytes: a log, or something that is not read, told by name.
+//! What a file is, by its first bytes: a log, mail, or something that is not read, told by name.
 
 use memchr::memmem;
+
+use super::mbox::from_line;
+use crate::mail::fields::starts_field;
 
 /// How many bytes are looked at.
 pub const HEAD: usize = 64 * 1024;
@@ -16,8 +19,10 @@ pub enum Sniffed {
     Compressed(&'static str, &'static str),
     /// UTF-16 text.
     Utf16,
-    /// A mailbox or a single message: its name.
-    Mail(&'static str),
+    /// A mailbox.
+    Mbox,
+    /// A single message.
+    Message,
     /// Bytes that are no text.
     Binary,
 }
@@ -33,19 +38,35 @@ const MAGIC: [(&[u8], &str, &str); 8] = [
     (b"\x1f\x9d", "compress", "zcat"),
 ];
 
-/// Header fields that start a message, as servers and mail programs put them first.
-const MESSAGE_STARTS: [&[u8]; 10] = [
-    b"return-path:",
-    b"received:",
-    b"delivered-to:",
-    b"x-original-to:",
-    b"envelope-to:",
-    b"from:",
-    b"date:",
-    b"message-id:",
-    b"mime-version:",
-    b"x-mozilla-status:",
+/// Header fields that say that a text is a message. Two of them must stand among the first lines, all of which must be
+/// fields.
+const WELL_KNOWN: [&str; 22] = [
+    "return-path",
+    "received",
+    "delivered-to",
+    "x-original-to",
+    "envelope-to",
+    "from",
+    "to",
+    "cc",
+    "sender",
+    "reply-to",
+    "date",
+    "subject",
+    "message-id",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+    "auto-submitted",
+    "dkim-signature",
+    "authentication-results",
+    "arc-seal",
+    "x-mozilla-status",
+    "x-failed-recipients",
 ];
+
+/// Lines that are looked at for [`WELL_KNOWN`] fields.
+const HEADER_LINES: usize = 200;
 
 /// Looks at the first bytes of a file (at most [`HEAD`] are needed).
 pub fn sniff(head: &[u8]) -> Sniffed {
@@ -58,17 +79,44 @@ pub fn sniff(head: &[u8]) -> Sniffed {
     if is_utf16(head) {
         return Sniffed::Utf16;
     }
-    if head.starts_with(b"From ") {
-        return Sniffed::Mail("an mbox mailbox");
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let text = text.trim_ascii_start();
+    if text.starts_with(b"From ") {
+        let line = text.split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or(text);
+        if from_line(line).is_some() {
+            return Sniffed::Mbox;
+        }
     }
-    if MESSAGE_STARTS.iter().any(|start| starts_ignoring_case(head, start)) {
-        return Sniffed::Mail("a mail message");
+    if is_message(text) {
+        return Sniffed::Message;
     }
     if is_binary(head) { Sniffed::Binary } else { Sniffed::Text }
 }
 
-fn starts_ignoring_case(head: &[u8], start: &[u8]) -> bool {
-    head.get(..start.len()).is_some_and(|h| h.eq_ignore_ascii_case(start))
+/// Whether a text starts with a header: nothing but fields and folds up to an empty line or the end of what is looked
+/// at, two of the fields well known.
+fn is_message(text: &[u8]) -> bool {
+    let mut known: Vec<&str> = Vec::new();
+    let lines = text.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    for (nth, line) in lines.take(HEADER_LINES).enumerate() {
+        let is_separator = nth == 0 && (line.starts_with(b"From ") || line.starts_with(b">From "));
+        let is_fold = nth > 0 && matches!(line.first(), Some(b' ' | b'\t'));
+        if is_separator || is_fold {
+            continue;
+        }
+        let Some(colon) = memchr::memchr(b':', line).filter(|_| starts_field(line)) else { break };
+        let name = line.get(..colon).unwrap_or(&[]).trim_ascii_end();
+        let found = WELL_KNOWN.iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+        if let Some(name) = found
+            && !known.contains(name)
+        {
+            known.push(name);
+        }
+        if known.len() == 2 {
+            return true;
+        }
+    }
+    false
 }
 
 fn is_utf16(head: &[u8]) -> bool {
@@ -104,10 +152,17 @@ mod tests {
             sniff("Nov 23 10:00:00 ".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>().as_slice()),
             Sniffed::Utf16
         );
-        assert_eq!(sniff(b"From a@example.com Mon Nov 23 10:00:00 2026\n"), Sniffed::Mail("an mbox mailbox"));
-        assert_eq!(sniff(b"RETURN-PATH: <>\r\n"), Sniffed::Mail("a mail message"));
+        assert_eq!(sniff(b"From a@example.com Mon Nov 23 10:00:00 2026\n"), Sniffed::Mbox);
+        assert_eq!(sniff(b"\n\nFrom a@example.com Mon Nov 23 10:00:00 2026\nTo: x"), Sniffed::Mbox);
+        assert_eq!(sniff(b"RETURN-PATH: <>\r\nReceived: by x\r\n\tid 1\r\nSubject: x"), Sniffed::Message);
+        assert_eq!(sniff(b">From a@example.com\nX-Odd: 1\nFrom: a\nX-Other: 2\nTo: b\n"), Sniffed::Message);
+        assert_eq!(sniff(b"From somebody who writes\nfrom: here\nto: there\n"), Sniffed::Message);
         assert_eq!(sniff(b"\x7fELF\x02\x01"), Sniffed::Binary);
         assert_eq!(sniff(&[0; 4096]), Sniffed::Binary);
         assert_eq!(sniff(b"Nov 23 10:00:00 mx postfix/smtp[1]: a\0b"), Sniffed::Text);
+        assert_eq!(sniff(b"From there on: nothing\nto: x\n\n"), Sniffed::Text);
+        assert_eq!(sniff(b"2026-11-23 10:00:00 1abc-2-3 <= a@b.example\nfrom: a\nto: b\n"), Sniffed::Text);
+        assert_eq!(sniff(b"<22>from: a\nsubject: b\n"), Sniffed::Text);
+        assert_eq!(sniff(b"date: 1\nanything\nsubject: b\n"), Sniffed::Text);
     }
 }

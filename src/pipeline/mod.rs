@@ -1,13 +1,18 @@
 //! The order of the stages, and the threads: the only file that knows them.
 //!
 //! ```text
-//! inputs -> prepare (what is it, which years) -> blocks -> worker (lines -> records -> groups) -> ordered (senders, events)
+//! inputs -> prepare (what is it, which years) -> blocks  -> worker (lines -> records -> groups) -> ordered (senders, events)
+//!                                             -> mails   -> worker (mail -> records)            -> ordered (told before?)
 //! ```
+//!
+//! Logs are read first, then mails, so that what a mail tells again is known to be told.
 //!
 //! Regular files are cut into blocks that all workers draw from one counter, so one large file and many small ones both
 //! use every core. A pipe is read by whichever worker asks next. Nothing depends on who reads what: groups are merged by
 //! addition, and what needs an order is put in order by the number of its block.
 
+mod mail_sources;
+mod mails;
 mod ordered;
 mod prepare;
 mod worker;
@@ -27,6 +32,7 @@ use crate::error::Error;
 use crate::groups::Mergeable;
 use crate::input::blocks::BlockBuffer;
 use crate::input::discover::{self, Found, Input, InputKind, reason};
+use crate::input::mbox::MessageBlock;
 use crate::input::sniff;
 use crate::input::stream::StreamCutter;
 use crate::knowledge::Knowledge;
@@ -35,9 +41,10 @@ use crate::rows::EventRow;
 use crate::run::{InputReport, InputStatus, Scanned};
 use crate::senders::KeyMaker;
 use crate::tally::{LineCounts, Tally};
+use mail_sources::{MailSources, Source, SourceKind};
 use ordered::Shared;
 pub use prepare::TimeOptions;
-use prepare::{Prepared, Readiness};
+use prepare::{MailInput, Prepared, Readiness};
 use worker::{Context, Worker};
 
 /// Largest block: what [`crate::senders::WINDOW`] is made for.
@@ -86,6 +93,8 @@ pub struct Options {
     pub addresses: bool,
     /// Events with the reply text as written.
     pub diagnostics: bool,
+    /// Our own domains, lower case: bounces of mail that others sent are counted apart. Empty is not known.
+    pub own_domains: Vec<Vec<u8>>,
 }
 
 /// Takes events in the order of the inputs.
@@ -126,6 +135,11 @@ pub fn scan(
         pool.install(|| found.inputs.par_iter().map(|input| prepare::prepare(input, &options.time)).collect());
     let mut reports: Vec<InputReport> = found.inputs.iter().zip(&ready).map(report_of).collect();
     let shared = Shared::new(reports.len(), sink);
+    let is_log = |ready: &Readiness| matches!(ready, Readiness::Log(_));
+    let is_mail = |ready: &Readiness| matches!(ready, Readiness::Mail(..));
+    let is_stream = |report: &InputReport| matches!(report.input.kind, InputKind::Stdin | InputKind::Stream);
+    let streams = reports.iter().filter(|report| is_stream(report)).count();
+    let joins = ready.iter().any(is_mail) && (streams > 0 || ready.iter().any(is_log)) || streams > 1;
     let scan = Scan {
         options,
         knowledge,
@@ -134,13 +148,16 @@ pub fn scan(
         progress,
         stop,
         troubles: Mutex::default(),
+        joins,
     };
     let mut nth = scan.files(&pool, &reports, &ready);
-    for (id, report) in reports.iter_mut().enumerate() {
-        if report.input.kind == InputKind::Stdin || report.input.kind == InputKind::Stream {
-            scan.stream(&pool, FileId(id as u32), report, &mut nth);
-        }
+    let mut mails = mail_sources(&found.inputs, &ready);
+    for (id, report) in reports.iter_mut().enumerate().filter(|(_, report)| is_stream(report)) {
+        let path = found.inputs.get(id).map_or(Path::new("-"), |input| &input.path);
+        mails.extend(scan.stream(&pool, FileId(id as u32), path, report, &mut nth));
     }
+    mails.sort_by_key(|source| source.id);
+    scan.mails(&pool, MailSources::new(mails, nth));
     let troubles = scan.troubles.into_inner().unwrap_or_else(PoisonError::into_inner);
     if stop.load(Ordering::Acquire) {
         return Ok(None);
@@ -149,15 +166,31 @@ pub fn scan(
     Ok(Some(conclude(tally, per_input, reports, troubles, found.problems, found.passed_over)?))
 }
 
+/// The inputs of mails that are no streams.
+fn mail_sources<'f>(inputs: &'f [Input], ready: &[Readiness]) -> Vec<Source<'f>> {
+    let source = |(id, (input, ready)): (usize, (&'f Input, &Readiness))| match ready {
+        Readiness::Mail(mail, latest) => {
+            let kind = match mail {
+                MailInput::Mbox => SourceKind::Mbox,
+                MailInput::Message => SourceKind::Message,
+                MailInput::Directory(which) => SourceKind::Directory(*which),
+            };
+            Some(Source { id: FileId(id as u32), path: &input.path, latest: *latest, kind })
+        }
+        _ => None,
+    };
+    inputs.iter().zip(ready).enumerate().filter_map(source).collect()
+}
+
 fn report_of((input, ready): (&Input, &Readiness)) -> InputReport {
     let (status, years, year_inferred) = match ready {
         Readiness::Log(log) => (InputStatus::Complete, log.years.span(), log.year_inferred),
-        Readiness::Empty => (InputStatus::Complete, None, false),
+        Readiness::Empty | Readiness::Mail(..) => (InputStatus::Complete, None, false),
         Readiness::Refused(why) => (InputStatus::Refused(why.clone()), None, false),
         Readiness::Failed(why) => (InputStatus::Partial(why.clone(), 0), None, false),
     };
     let bytes = match (input.kind, ready) {
-        (InputKind::File { size, .. }, Readiness::Log(_)) => size,
+        (InputKind::File { size, .. }, Readiness::Log(_) | Readiness::Mail(..)) => size,
         _ => 0,
     };
     InputReport { input: input.clone(), status, bytes, year_inferred, years, counts: LineCounts::default() }
@@ -186,6 +219,9 @@ fn conclude(
             return Err(Error::Invariant(format!("{lines:?}")));
         }
         counts.merge(lines.clone());
+        if report.bytes == 0 {
+            report.bytes = lines.mail_bytes;
+        }
         report.counts = lines;
     }
     Ok(Scanned { tally, inputs, problems, passed_over, counts })
@@ -199,6 +235,8 @@ struct Scan<'a, 's> {
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
     troubles: Mutex<Vec<Trouble>>,
+    /// Whether mails are read too.
+    joins: bool,
 }
 
 /// Regular files one behind the other, cut into blocks with running numbers.
@@ -250,10 +288,18 @@ impl Scan<'_, '_> {
     /// Scans all regular files; returns the number of their blocks.
     fn files(&self, pool: &rayon::ThreadPool, reports: &[InputReport], ready: &[Readiness]) -> u64 {
         let plan = Plan::new(reports, ready, self.options.block_size);
-        self.progress.total(plan.files.iter().map(|file| file.size).sum());
+        let mails = |(report, ready): (&InputReport, &Readiness)| match (report.input.kind, ready) {
+            (InputKind::File { size, .. }, Readiness::Mail(..)) => size,
+            _ => 0,
+        };
+        // Nobody knows how much a directory or a pipe holds; then there is no total to tell.
+        if reports.iter().all(|report| matches!(report.input.kind, InputKind::File { .. })) {
+            let logs: u64 = plan.files.iter().map(|file| file.size).sum();
+            self.progress.total(logs + reports.iter().zip(ready).map(mails).sum::<u64>());
+        }
         let next = AtomicU64::new(0);
         pool.broadcast(|_| {
-            let mut worker = Worker::new(self.knowledge, self.options, self.keys.clone());
+            let mut worker = Worker::new(self.knowledge, self.options, self.keys.clone(), self.joins);
             let mut buffer = BlockBuffer::default();
             let mut open: Option<(FileId, io::Result<File>)> = None;
             while !self.stop.load(Ordering::Relaxed) {
@@ -312,8 +358,16 @@ impl Scan<'_, '_> {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner).push((file, offset, why));
     }
 
-    /// Scans a pipe. `nth` is the number of its first block and becomes that of the next one.
-    fn stream(&self, pool: &rayon::ThreadPool, id: FileId, report: &mut InputReport, nth: &mut u64) {
+    /// Scans a pipe. `nth` is the number of its first block and becomes that of the next one. If it holds mails, they
+    /// are left to be read.
+    fn stream<'f>(
+        &self,
+        pool: &rayon::ThreadPool,
+        id: FileId,
+        path: &'f Path,
+        report: &mut InputReport,
+        nth: &mut u64,
+    ) -> Option<Source<'f>> {
         let reader: io::Result<Box<dyn Read + Send>> = match report.input.kind {
             InputKind::Stdin => Ok(Box::new(io::stdin())),
             _ => File::open(&report.input.path).map(|file| Box::new(file) as _),
@@ -323,18 +377,25 @@ impl Scan<'_, '_> {
             Ok(opened) => opened,
             Err(error) => {
                 report.status = InputStatus::Partial(reason(&error), 0);
-                return;
+                return None;
             }
         };
-        if let Some(Readiness::Refused(why)) = prepare::refusal(&head, ended, &report.input.path) {
-            report.status = InputStatus::Refused(why);
-            return;
-        }
         let latest = self.options.time.now.unwrap_or_else(|| jiff::Timestamp::now().as_second());
+        match prepare::refusal(&head, ended, &report.input.path) {
+            Some(Readiness::Refused(why)) => {
+                report.status = InputStatus::Refused(why);
+                return None;
+            }
+            Some(Readiness::Mail(..)) => {
+                let reader = Box::new(io::Cursor::new(head).chain(reader));
+                return Some(Source { id, path, latest: Some(latest), kind: SourceKind::Stream(Some(reader)) });
+            }
+            _ => {}
+        }
         let samples: Vec<_> = prepare::first_without_year(&head).map(|stamp| (0, stamp)).into_iter().collect();
         let anchor = prepare::anchor(&samples, &self.options.time, latest);
         let reader = Box::new(io::Cursor::new(head).chain(reader));
-        let source = Mutex::new(Source {
+        let source = Mutex::new(Pipe {
             cutter: StreamCutter::new(reader, self.options.block_size, self.options.max_line),
             years: Years::default(),
             nth: *nth,
@@ -346,10 +407,33 @@ impl Scan<'_, '_> {
         report.bytes = source.cutter.offset();
         report.years = source.years.span();
         report.year_inferred = report.years.is_some();
+        None
     }
 
-    fn drain(&self, source: &Mutex<Source>, id: FileId, latest: i64) {
-        let mut worker = Worker::new(self.knowledge, self.options, self.keys.clone());
+    /// Reads all mails.
+    fn mails(&self, pool: &rayon::ThreadPool, sources: MailSources<'_>) {
+        let sources = Mutex::new(sources);
+        pool.broadcast(|_| {
+            let mut worker = Worker::new(self.knowledge, self.options, self.keys.clone(), self.joins);
+            let (mut block, mut buffer) = (MessageBlock::default(), Vec::new());
+            while !self.stop.load(Ordering::Relaxed) {
+                let work = sources.lock().unwrap_or_else(PoisonError::into_inner).next(&mut block);
+                let Some(work) = work else { break };
+                let (remains, trouble) = worker.mails(&work, &block, &mut buffer);
+                if let Some((offset, why)) = trouble {
+                    self.trouble(work.id, offset, why);
+                }
+                self.progress.read(remains.counts.mail_bytes);
+                if !self.shared.take(work.nth, work.id, remains, &mut worker.tally) {
+                    break;
+                }
+            }
+            self.shared.take_groups(&mut worker.tally);
+        });
+    }
+
+    fn drain(&self, source: &Mutex<Pipe>, id: FileId, latest: i64) {
+        let mut worker = Worker::new(self.knowledge, self.options, self.keys.clone(), self.joins);
         let mut buffer = BlockBuffer::default();
         while !self.stop.load(Ordering::Relaxed) {
             let mut locked = source.lock().unwrap_or_else(PoisonError::into_inner);
@@ -379,7 +463,7 @@ impl Scan<'_, '_> {
 }
 
 /// A pipe that workers share.
-struct Source {
+struct Pipe {
     cutter: StreamCutter,
     years: Years,
     /// Number of the next block.
@@ -387,7 +471,7 @@ struct Source {
     anchor: i64,
 }
 
-impl Source {
+impl Pipe {
     /// The years as far as the stream was read, this block's stamps included.
     fn years_for(&mut self, buffer: &BlockBuffer) -> Years {
         let block = buffer.block();

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::EventSink;
-use super::worker::Remains;
+use super::mails::PendingBounce;
+use super::worker::{PendingEvent, Remains};
 use crate::error::Error;
 use crate::groups::Mergeable;
 use crate::provenance::FileId;
-use crate::rows::Bounded;
+use crate::rows::{Bounded, EventRow};
 use crate::senders::Carry;
 use crate::tally::{LineCounts, Tally};
+use crate::told::{self, Told};
 
 /// Everything that workers share while they scan. One lock, taken once per block.
 pub(super) struct Shared<'s> {
@@ -20,6 +22,7 @@ pub(super) struct Shared<'s> {
 struct Inner<'s> {
     tally: Tally,
     carry: Carry,
+    told: Told,
     /// Blocks that came before their turn.
     waiting: BTreeMap<u64, (FileId, Remains)>,
     next: u64,
@@ -33,6 +36,7 @@ impl<'s> Shared<'s> {
         let inner = Inner {
             tally: Tally::new(),
             carry: Carry::default(),
+            told: Told::default(),
             waiting: BTreeMap::new(),
             next: 0,
             per_input: vec![LineCounts::default(); inputs],
@@ -85,7 +89,17 @@ impl Inner<'_> {
         Some(found)
     }
 
-    fn settle(&mut self, file: FileId, remains: Remains) {
+    fn settle(&mut self, file: FileId, mut remains: Remains) {
+        for key in std::mem::take(&mut remains.told) {
+            self.told.tell(key);
+        }
+        for (message_id, queue_id) in std::mem::take(&mut remains.names) {
+            self.told.name(message_id, queue_id);
+        }
+        for bounce in std::mem::take(&mut remains.bounces) {
+            let event = self.bounce(bounce, &mut remains.counts);
+            remains.events.extend(event.map(|row| PendingEvent { row, sought: None }));
+        }
         for mut pending in remains.pending {
             if let Some(domain) = self.carry.find(pending.message, pending.nth) {
                 pending.key.sender_domain = Bounded::Value(domain.clone());
@@ -109,5 +123,28 @@ impl Inner<'_> {
         if let Some(counts) = self.per_input.get_mut(file.0 as usize) {
             counts.merge(remains.counts);
         }
+    }
+
+    /// Counts what a bounce tells, unless a line or another mail told it.
+    fn bounce(&mut self, bounce: PendingBounce, counts: &mut LineCounts) -> Option<EventRow> {
+        let PendingBounce { content, messages, recipients, hop, outcome, weight, refusal, traffic, event } = bounce;
+        let by_refusal = recipients.iter().any(|recipient| self.told.knows_refusal(&messages, recipient));
+        let told_before = self.told.tell(content) || by_refusal;
+        let weight = if told_before { 0 } else { weight };
+        counts.attempt(hop, outcome, weight);
+        counts.told_before += u64::from(told_before);
+        if weight > 0 {
+            for recipient in &recipients {
+                messages.iter().for_each(|message| {
+                    self.told.tell(told::refusal(*message, recipient));
+                });
+            }
+            let (key, refused) = refusal;
+            self.tally.refusals.at(&key).merge(refused);
+            if let Some((key, attempts)) = traffic {
+                self.tally.traffic.at(&key).merge(attempts);
+            }
+        }
+        event.map(|row| EventRow { told_before, weight, ..row })
     }
 }

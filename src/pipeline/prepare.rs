@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::clock::{Years, civil_seconds, date_in_name};
 use crate::formats::{FORMATS, Parsed, syslog};
 use crate::input::discover::{self, Input, InputKind, reason};
+use crate::input::members::Which;
 use crate::input::sniff::{self, Sniffed};
 use crate::provenance::{FileId, Provenance};
 use crate::stamp::Stamp;
@@ -47,11 +48,24 @@ pub struct Prepared {
     pub year_inferred: bool,
 }
 
+/// How mails lie in an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailInput {
+    /// In an mbox.
+    Mbox,
+    /// One, alone.
+    Message,
+    /// Each in its file of a directory.
+    Directory(Which),
+}
+
 /// What preparation found.
 #[derive(Clone, Debug)]
 pub enum Readiness {
     /// A log.
     Log(Prepared),
+    /// Mails, and their last plausible moment in UTC seconds; `None` where each file has its own.
+    Mail(MailInput, Option<i64>),
     /// No bytes.
     Empty,
     /// Not read: what it is and what to do.
@@ -62,14 +76,20 @@ pub enum Readiness {
 
 /// Looks at a regular file.
 pub fn prepare(input: &Input, time: &TimeOptions) -> Readiness {
-    let InputKind::File { size, modified } = input.kind else { return Readiness::Empty };
+    let (size, modified) = match input.kind {
+        InputKind::File { size, modified } => (size, modified),
+        InputKind::Mails { which } => return Readiness::Mail(MailInput::Directory(which), time.now),
+        InputKind::Stream | InputKind::Stdin => return Readiness::Empty,
+    };
     let read = || -> io::Result<Readiness> {
         let file = discover::open(&input.path)?;
         let mut head = vec![0; sniff::HEAD.min(size as usize)];
         let len = read_up_to(&file, &mut head, 0)?;
         head.truncate(len);
-        if let Some(not_read) = refusal(&head, len as u64 == size, &input.path) {
-            return Ok(not_read);
+        match refusal(&head, len as u64 == size, &input.path) {
+            Some(Readiness::Mail(mail, _)) => return Ok(Readiness::Mail(mail, time.now.or(Some(modified)))),
+            Some(not_read) => return Ok(not_read),
+            None => {}
         }
         let name = input.path.file_name().map(|n| n.as_encoded_bytes()).unwrap_or(&[]);
         let latest = time.now.or_else(|| date_in_name(name)).unwrap_or(modified);
@@ -86,7 +106,7 @@ pub fn prepare(input: &Input, time: &TimeOptions) -> Readiness {
     read().unwrap_or_else(|error| Readiness::Failed(reason(&error)))
 }
 
-/// Why a file with this head is not read, if so.
+/// Why a file with this head is not read as a log, if so.
 pub fn refusal(head: &[u8], whole: bool, path: &Path) -> Option<Readiness> {
     let refused = |text: String| Some(Readiness::Refused(text));
     match sniff::sniff(head) {
@@ -96,7 +116,8 @@ pub fn refusal(head: &[u8], whole: bool, path: &Path) -> Option<Readiness> {
             refused(format!("{name} compressed; read it with: {tool} {word} | bouncesift scan -"))
         }
         Sniffed::Utf16 => refused("UTF-16 text; convert it first: iconv -f UTF-16 -t UTF-8".into()),
-        Sniffed::Mail(what) => refused(format!("{what}; only logs are read")),
+        Sniffed::Mbox => Some(Readiness::Mail(MailInput::Mbox, None)),
+        Sniffed::Message => Some(Readiness::Mail(MailInput::Message, None)),
         Sniffed::Binary => refused("no text".into()),
         Sniffed::Text if is_log(head, whole) => None,
         Sniffed::Text => refused("no line in a known log format".into()),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::mails::PendingBounce;
+use crate::bounce::Reader;
 use crate::clock::{Clock, NoTime, Years};
 use crate::formats::syslog::{self, Framer};
 use crate::formats::{FORMATS, Frame, LineEvent, LogFormat, Parsed, Skip, losses};
@@ -12,11 +14,12 @@ use crate::judge::{Codes, Judge, Opinion, codes, group_isp};
 use crate::knowledge::Knowledge;
 use crate::pipeline::Options;
 use crate::provenance::{FileId, Provenance};
-use crate::record::{DeliveryRecord, Hop, Outcome, domain_of};
-use crate::rows::{Bounded, EventRow, GroupIsp, RefusalKey, Seen};
+use crate::record::{DeliveryRecord, Hop, Outcome, Trust, domain_of};
+use crate::rows::{Bounded, EventRow, Example, GroupIsp, RefusalKey, Seen};
 use crate::senders::{BlockSenders, Ends, KeyMaker, MessageKey, Sender};
 use crate::smtp::EnhancedStatus;
-use crate::tally::{LineCounts, RefusalCounts, Tally, TrafficKey};
+use crate::tally::{LineCounts, RefusalCounts, Tally, TrafficCounts, TrafficKey};
+use crate::told;
 
 /// A line of about the default message limit of rsyslog (8 KiB): the logger may have cut it and logged its rest as a
 /// line of its own, which then is text of a stranger in a genuine frame.
@@ -42,7 +45,13 @@ pub struct Remains {
     pub pending: Vec<Pending>,
     /// Events in the order of the block.
     pub events: Vec<PendingEvent>,
-    /// Lines and records.
+    /// Refusals told, as keys, where mails may tell them again.
+    pub told: Vec<told::Key>,
+    /// `Message-ID`s and queue ids of messages, where mails may name either.
+    pub names: Vec<(told::Message, told::Message)>,
+    /// What bounce mails tell.
+    pub bounces: Vec<PendingBounce>,
+    /// Lines, mails and records.
     pub counts: LineCounts,
 }
 
@@ -70,29 +79,34 @@ pub struct PendingEvent {
 
 /// A worker.
 pub struct Worker<'k> {
-    options: &'k Options,
-    judge: Judge<'k>,
-    clock: Clock,
+    pub(super) options: &'k Options,
+    pub(super) reader: Reader,
+    pub(super) judge: Judge<'k>,
+    pub(super) clock: Clock,
     keys: KeyMaker,
     senders: BlockSenders,
     last_format: usize,
     framer: Framer,
-    remains: Remains,
+    /// Whether mails will be read too, which may tell what a line told.
+    joins: bool,
+    pub(super) remains: Remains,
     /// Groups not handed over yet.
     pub tally: Tally,
 }
 
 impl<'k> Worker<'k> {
     /// A worker of a run; all workers of a run get clones of one `keys`.
-    pub fn new(knowledge: &'k Knowledge, options: &'k Options, keys: KeyMaker) -> Self {
+    pub fn new(knowledge: &'k Knowledge, options: &'k Options, keys: KeyMaker, joins: bool) -> Self {
         Self {
             options,
+            reader: Reader::default(),
             judge: Judge::new(knowledge),
             clock: Clock::new(options.zone.clone()),
             keys,
             senders: BlockSenders::default(),
             last_format: 0,
             framer: Framer::default(),
+            joins,
             remains: Remains::default(),
             tally: Tally::new(),
         }
@@ -216,19 +230,24 @@ impl<'k> Worker<'k> {
                 let key = self.keys.key(frame.host, queue_id);
                 self.senders.close(key);
             }
-            LineEvent::Opens { .. } | LineEvent::Closes { .. } => {}
+            LineEvent::Names { queue_id, message_id } if self.joins => {
+                self.remains.names.push((told::message(message_id), told::message(queue_id)));
+            }
+            LineEvent::Names { .. } | LineEvent::Opens { .. } | LineEvent::Closes { .. } => {}
         })
     }
 
     fn record<'b>(&mut self, record: &DeliveryRecord<'b>, nth: u32, bytes: &'b [u8], context: Context<'_>) {
         self.remains.counts.record(record);
         let time = self.time(record, context);
-        let attribution = match record.hop.is_outward() {
-            true => self.judge.attribute(record),
-            false => Attribution { isp: Isp::Unknown, basis: IspBasis::None, filter: None },
-        };
+        let attribution = self.receiver(record);
         if record.outcome == Outcome::Delivered {
-            self.count_traffic(record, &attribution, time, None);
+            self.count_traffic(
+                record,
+                &attribution,
+                time,
+                TrafficCounts { delivered: record.repeats.into(), ..TrafficCounts::default() },
+            );
             if self.options.events.delivered() {
                 let mut row = self.event(record, nth, &attribution, time, None, &codes(record).0);
                 let (sender, sought) = self.sender(record, bytes);
@@ -240,18 +259,19 @@ impl<'k> Worker<'k> {
         self.refusal(record, nth, bytes, &attribution, time);
     }
 
-    fn time(&mut self, record: &DeliveryRecord<'_>, context: Context<'_>) -> Result<i64, NoTime> {
-        let Some(stamp) = &record.stamp else {
-            self.remains.counts.time_unknown += 1;
-            return Err(NoTime::Unknown);
-        };
-        let time = self.clock.moment(stamp, record.provenance.offset, context.years, context.latest);
-        let counts = &mut self.remains.counts;
-        match time {
-            Ok(moment) => counts.seen = crate::rows::join_seen(counts.seen, Some(Seen { first: moment, last: moment })),
-            Err(NoTime::Unknown) => counts.time_unknown += 1,
-            Err(NoTime::Suspect) => counts.time_suspect += 1,
+    /// Whose server took or refused the message.
+    pub(super) fn receiver(&mut self, record: &DeliveryRecord<'_>) -> Attribution {
+        match record.hop.is_outward() {
+            true => self.judge.attribute(record),
+            false => Attribution { isp: Isp::Unknown, basis: IspBasis::None, filter: None },
         }
+    }
+
+    fn time(&mut self, record: &DeliveryRecord<'_>, context: Context<'_>) -> Result<i64, NoTime> {
+        let time = record.stamp.as_ref().map_or(Err(NoTime::Unknown), |stamp| {
+            self.clock.moment(stamp, record.provenance.offset, context.years, context.latest)
+        });
+        self.remains.counts.time(time);
         time
     }
 
@@ -260,22 +280,11 @@ impl<'k> Worker<'k> {
         record: &DeliveryRecord<'_>,
         to: &Attribution,
         time: Result<i64, NoTime>,
-        policy: Option<(bool, bool)>,
+        counts: TrafficCounts,
     ) {
-        if !record.attempted || !record.hop.is_outward() {
-            return;
+        if record.attempted && record.hop.is_outward() {
+            self.tally.traffic.at(&traffic_key(to, time)).merge(counts);
         }
-        let key = TrafficKey { log_date: day(time), isp: group_isp(&to.isp) };
-        let counts = self.tally.traffic.at(&key);
-        let weight = u64::from(record.repeats);
-        match record.outcome {
-            Outcome::Delivered => counts.delivered += weight,
-            Outcome::Deferred => counts.deferred += weight,
-            Outcome::Bounced | Outcome::Rejected => counts.refused += weight,
-        }
-        let (by_policy, with_571) = policy.unwrap_or_default();
-        counts.refused_policy += weight * u64::from(by_policy);
-        counts.refused_571 += weight * u64::from(with_571);
     }
 
     fn refusal<'b>(
@@ -289,11 +298,15 @@ impl<'k> Worker<'k> {
         let (codes, reply) = codes(record);
         let opinion = self.judge.opinion(record, &reply, &to.isp);
         self.remains.counts.code_invalid += u64::from(codes.invalid);
-        let is_571 = codes.status == Some(EnhancedStatus { class: 5, subject: 7, detail: 1 });
-        let by_policy = codes.status.is_some_and(|s| s.subject == 7) || opinion.verdict.cause.row().is_policy();
-        self.count_traffic(record, to, time, Some((by_policy, is_571)));
+        self.count_traffic(record, to, time, traffic_counts(record, &codes, &opinion));
         let (sender, sought) = self.sender(record, bytes);
         let key = refusal_key(record, to, time, &codes, &opinion, sender.clone());
+        if self.joins
+            && record.outcome == Outcome::Bounced
+            && let (Some(queue_id), Some(recipient)) = (record.queue_id, record.final_recipient)
+        {
+            self.remains.told.push(told::refusal(told::message(queue_id), recipient));
+        }
         if self.options.events.refused() {
             let mut row = self.event(record, nth, to, time, Some(&opinion), &codes);
             row.mail_from_domain = sender;
@@ -327,7 +340,7 @@ impl<'k> Worker<'k> {
         }
     }
 
-    fn event(
+    pub(super) fn event(
         &mut self,
         record: &DeliveryRecord<'_>,
         nth: u32,
@@ -363,6 +376,10 @@ impl<'k> Worker<'k> {
                 (Err(NoTime::Suspect), _) => "suspect",
                 (Err(NoTime::Unknown), _) => "none",
             },
+            trust: Trust::Log,
+            told_before: false,
+            member: None,
+            mail: None,
             queue_id,
             reporting_mta,
             remote_mta: remote_mta.map(|name| name.to_ascii_lowercase()),
@@ -403,7 +420,32 @@ fn day(time: Result<i64, NoTime>) -> Option<i32> {
     time.ok().map(|micros| micros.div_euclid(86_400_000_000) as i32)
 }
 
-fn refusal_key(
+pub(super) fn traffic_key(to: &Attribution, time: Result<i64, NoTime>) -> TrafficKey {
+    TrafficKey { log_date: day(time), isp: group_isp(&to.isp) }
+}
+
+/// What a refusal adds to the denominators.
+pub(super) fn traffic_counts(record: &DeliveryRecord<'_>, codes: &Codes, opinion: &Opinion) -> TrafficCounts {
+    let weight = u64::from(record.repeats);
+    let is_571 = codes.status == Some(EnhancedStatus { class: 5, subject: 7, detail: 1 });
+    let by_policy = codes.status.is_some_and(|s| s.subject == 7) || opinion.verdict.cause.row().is_policy();
+    let deferred = record.outcome == Outcome::Deferred;
+    TrafficCounts {
+        delivered: 0,
+        deferred: if deferred { weight } else { 0 },
+        refused: if deferred { 0 } else { weight },
+        refused_policy: weight * u64::from(by_policy),
+        refused_571: weight * u64::from(is_571),
+    }
+}
+
+/// A text of the input for a table: valid UTF-8, at most `longest` bytes; `None` if it is empty.
+pub(super) fn bounded_text(text: &[u8], longest: usize) -> Option<String> {
+    let text = text.get(..longest).unwrap_or(text).trim_ascii();
+    (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
+}
+
+pub(super) fn refusal_key(
     record: &DeliveryRecord<'_>,
     to: &Attribution,
     time: Result<i64, NoTime>,
@@ -416,6 +458,7 @@ fn refusal_key(
         log_date: day(time),
         isp: if record.hop.is_outward() { group_isp(&to.isp) } else { GroupIsp::Unknown },
         hop: record.hop,
+        trust: Trust::Log,
         filter: to.filter.or(verdict.filter),
         reply_code: codes.reply_code,
         status: codes.status,
@@ -433,7 +476,7 @@ fn bounded<T>(value: Option<T>) -> Bounded<T> {
     value.map_or(Bounded::None, Bounded::Value)
 }
 
-fn refusal_counts(
+pub(super) fn refusal_counts(
     record: &DeliveryRecord<'_>,
     time: Result<i64, NoTime>,
     codes: &Codes,
@@ -445,7 +488,7 @@ fn refusal_counts(
         failed: if record.outcome == Outcome::Deferred { 0 } else { weight },
         code_conflicts: if codes.conflict { weight } else { 0 },
         seen: time.ok().map(|moment| Seen { first: moment, last: moment }),
-        example: Some(record.provenance),
+        example: Some(Example { provenance: record.provenance, member: None }),
         template: (!opinion.template.is_empty()).then(|| Arc::clone(&opinion.template)),
     }
 }

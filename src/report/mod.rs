@@ -15,6 +15,7 @@ pub use merge::{Merged, merge_refusals, merge_templates, merge_traffic};
 pub use summary::{Summary, SummaryInput};
 
 use crate::names::Names;
+use crate::record::Trust;
 use crate::rows::RefusalRow;
 
 /// The cause where no rule spoke.
@@ -23,6 +24,17 @@ pub const UNCLASSIFIED: &str = "unclassified";
 /// Whether a row is a policy refusal: a code x.7.*, or a cause that is a matter of policy whatever the code.
 pub fn is_policy(row: &RefusalRow, names: &dyn Names) -> bool {
     row.key.status.is_some_and(|s| s.subject == 7) || names.cause(row.key.cause).is_policy
+}
+
+/// Refusals on the way to other servers that are believed: what reports count.
+pub fn outward(rows: &[RefusalRow]) -> impl Iterator<Item = &RefusalRow> {
+    rows.iter().filter(|row| row.key.hop.is_outward() && row.key.trust.is_believed())
+}
+
+/// Refusals told by mails that are not believed. They are in no other count.
+pub fn not_believed(rows: &[RefusalRow], trust: Trust) -> u64 {
+    let apart = rows.iter().filter(|row| row.key.trust == trust && !trust.is_believed());
+    apart.fold(0, |sum, row| merge::add(sum, row.attempts))
 }
 
 /// Attempts of clients that our own server refused. They are in no other count.

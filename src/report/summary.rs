@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::merge::add;
 use super::rate::wilson;
 use super::{CodePatterns, Names, UNCLASSIFIED, is_policy, refused_by_us};
+use crate::record::Trust;
 use crate::rows::{Bounded, GroupIsp, RefusalRow, Seen, TrafficRow, join_seen};
 use crate::smtp::EnhancedStatus;
 use crate::table::SCHEMA_VERSION;
@@ -27,8 +28,12 @@ pub struct SummaryInput<'a> {
     pub damaged: u64,
     /// Bytes of the inputs, as they are on disk.
     pub bytes: u64,
-    /// Lines (and mails) read.
+    /// Lines read.
     pub lines: u64,
+    /// Mails read.
+    pub mails: u64,
+    /// Refusals that more than one line or mail tells: counted once.
+    pub told_before: u64,
     /// First and last time seen in any record; without it, that of the refusals.
     pub window: Option<Seen>,
     /// Refused and deferred attempts.
@@ -82,6 +87,12 @@ pub struct Summary {
     pub policy: Count,
     /// Attempts of clients that our own server refused; in no other count.
     pub refused_by_us: Count,
+    /// Refusals told by bounce mails that name no message; in no other count.
+    pub bounces_unnamed: Count,
+    /// Refusals told by bounce mails of messages that other domains sent; in no other count.
+    pub bounces_foreign: Count,
+    /// Refusals that more than one line or mail tells; counted once.
+    pub told_before: Count,
     /// What the headline table counts.
     pub headline: Headline,
     /// All codes, most frequent first.
@@ -104,8 +115,10 @@ pub struct Inputs {
     pub damaged: Count,
     /// Bytes on disk.
     pub bytes: Count,
-    /// Lines (and mails).
+    /// Lines of logs.
     pub lines: Count,
+    /// Mails.
+    pub mails: Count,
 }
 
 /// First and last time seen, UTC; null where no time is known.
@@ -190,7 +203,7 @@ type Pair = (u64, u64);
 impl Summary {
     /// Digests the rows.
     pub fn new(input: &SummaryInput<'_>, names: &dyn Names) -> Self {
-        let outward: Vec<&RefusalRow> = input.refusals.iter().filter(|r| r.key.hop.is_outward()).collect();
+        let outward: Vec<&RefusalRow> = super::outward(input.refusals).collect();
         let attempts = |keep: &dyn Fn(&RefusalRow) -> bool| {
             Count(outward.iter().filter(|r| keep(r)).fold(0, |sum, r| add(sum, r.attempts)))
         };
@@ -213,6 +226,7 @@ impl Summary {
                 damaged: Count(input.damaged),
                 bytes: Count(input.bytes),
                 lines: Count(input.lines),
+                mails: Count(input.mails),
             },
             window: Window {
                 first: seen.map(|s| time::timestamp(s.first)),
@@ -227,6 +241,9 @@ impl Summary {
             classified_571: attempts(&|r| is_571(r) && is_classified(r, names)),
             policy: attempts(&|r| is_policy(r, names)),
             refused_by_us: Count(refused_by_us(input.refusals)),
+            bounces_unnamed: Count(super::not_believed(input.refusals, Trust::Unnamed)),
+            bounces_foreign: Count(super::not_believed(input.refusals, Trust::Foreign)),
+            told_before: Count(input.told_before),
             headline: headline(input, &outward, names),
             codes: codes(&outward),
             skipped: skipped(input.skipped),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::summary::{Rest, Summary, TopRow};
+use super::summary::{Inputs, Rest, Summary, TopRow};
 use crate::table::time;
 use crate::text::{columns, columns_of, sanitize};
 
@@ -31,7 +31,7 @@ pub fn render(summary: &Summary, options: TextOptions) -> String {
     totals(&mut page, summary);
     if summary.refusals() == 0 {
         page.gap();
-        page.line(&format!("no refusals found in {}", plural(summary.inputs.lines.0, "line")));
+        page.line(&format!("no refusals found in {}", read(&summary.inputs)));
     } else {
         headline(&mut page, summary);
         codes(&mut page, summary);
@@ -122,7 +122,7 @@ fn head(page: &mut Page, summary: &Summary, elapsed: Option<Duration>) {
         summary.command,
         plural(inputs.count.0, "input"),
         size(inputs.bytes.0),
-        plural(inputs.lines.0, "line"),
+        read(inputs),
     );
     if let Some(elapsed) = elapsed {
         what.push_str(&format!(" in {}", seconds(elapsed)));
@@ -138,6 +138,16 @@ fn head(page: &mut Page, summary: &Summary, elapsed: Option<Duration>) {
     if summary.partial {
         let (damaged, all) = (group(inputs.damaged.0), plural(inputs.count.0, "input"));
         page.alarm(&format!("PARTIAL: {damaged} of {all} damaged or unreadable, see the end"));
+    }
+}
+
+/// `9 lines`, `9 mails` or `9 lines and 9 mails`.
+fn read(inputs: &Inputs) -> String {
+    let (lines, mails) = (plural(inputs.lines.0, "line"), plural(inputs.mails.0, "mail"));
+    match (inputs.lines.0, inputs.mails.0) {
+        (_, 0) => lines,
+        (0, _) => mails,
+        _ => format!("{lines} and {mails}"),
     }
 }
 
@@ -159,8 +169,16 @@ fn totals(page: &mut Page, summary: &Summary) {
         let classified = summary.headline.classified.0;
         total(page, "  cause known", Some(classified), of(classified, chosen, &label));
     }
-    if summary.refused_by_us.0 > 0 {
-        total(page, "Refused by us", Some(summary.refused_by_us.0), "by our own server; in no other count".to_string());
+    let apart = [
+        ("Refused by us", summary.refused_by_us, "by our own server; in no other count"),
+        ("Unnamed bounces", summary.bounces_unnamed, "name no message, may be forged; in no other count"),
+        ("Foreign bounces", summary.bounces_foreign, "of mail other domains sent; in no other count"),
+        ("Told twice", summary.told_before, "by log and mail, or by two mails; counted once"),
+    ];
+    for (name, n, note) in apart {
+        if n.0 > 0 {
+            total(page, name, Some(n.0), note.to_string());
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::names::Names;
-use crate::rows::EventRow;
+use crate::rows::{EventRow, MailRow};
 use crate::smtp::EnhancedStatus;
 use crate::table::{Column, ColumnData, Table};
 
@@ -16,7 +16,7 @@ pub const BATCH: usize = 65_536;
 /// # Errors
 /// None that data could cause.
 pub fn events_table(events: &[EventRow], inputs: &[Arc<str>], names: &dyn Names) -> Result<Table, Error> {
-    let mut columns = Columns { events, columns: Vec::with_capacity(48) };
+    let mut columns = Columns { events, columns: Vec::with_capacity(64) };
     columns.place(inputs);
     columns.parties(names);
     columns.answer();
@@ -53,21 +53,34 @@ impl<'e> Columns<'e> {
 
     fn place(&mut self, inputs: &[Arc<str>]) {
         let id = |event: &EventRow| Some(Arc::from(format!("{:016x}", event.event_id)));
-        self.text("event_id", "The same whenever the same line of the same input is read. Never null.", id);
-        let input = |event: &EventRow| inputs.get(event.provenance.file.0 as usize).cloned();
-        self.text("input", "Path of the input as given. Never null.", input);
-        self.count("byte_offset", "Offset of the line in the input, from 0. Never null.", |e| e.provenance.offset);
-        self.text("source", "log: read from a log line. Never null.", |_| Some(Arc::from("log")));
-        self.text("mta", "Format of the log. Never null.", |e| Some(Arc::from(e.mta)));
+        let doc = "The same whenever the same line of the same input, or the same mail, is read. Never null.";
+        self.text("event_id", doc, id);
+        let input = |event: &EventRow| {
+            let input = inputs.get(event.provenance.file.0 as usize)?;
+            Some(crate::text::joined(input, event.member.as_deref()))
+        };
+        self.text("input", "Path of the input as given; of a directory of mails, that of the mail. Never null.", input);
+        let offset = "Offset of the line or mail in the input, from 0. Never null.";
+        self.count("byte_offset", offset, |e| e.provenance.offset);
+        self.text("source", "log: read from a log line; bounce: read from a mail. Never null.", |e| {
+            Some(Arc::from(if e.mail.is_some() { "bounce" } else { "log" }))
+        });
+        let trust =
+            "log, or of mails: named (names a message of ours), unnamed, foreign (another domain sent it). Never null.";
+        self.text("trust", trust, |e| Some(Arc::from(e.trust.as_str())));
+        let told = self.events.iter().map(|e| e.told_before).collect();
+        let doc = "Another line or mail tells the same refusal and is the one counted. Never null.";
+        self.add("told_before", doc, ColumnData::Bool(told));
+        self.text("mta", "Format of the log, or shape of the bounce. Never null.", |e| Some(Arc::from(e.mta)));
         let time = self.events.iter().map(|e| e.event_time).collect();
         self.add("event_time", "Time of the attempt, UTC. Null where unknown or suspect.", ColumnData::Timestamp(time));
-        let basis = "How the time is known: stated, year_inferred, suspect or none. Never null.";
+        let basis = "How the time is known: stated, year_inferred, delivery (when the bounce came), header (its Date), suspect or none. Never null.";
         self.text("event_time_basis", basis, |e| Some(Arc::from(e.event_time_basis)));
     }
 
     fn parties(&mut self, names: &dyn Names) {
         self.text("queue_id", "Queue or message id. Null where the line has none.", |e| text(&e.queue_id));
-        self.text("reporting_mta", "Host that wrote the line. Null where the log does not name it.", |e| {
+        self.text("reporting_mta", "Host that wrote the line or bounce. Null where it is not named.", |e| {
             text(&e.reporting_mta)
         });
         self.text("remote_mta", "Host that spoke, lower case; of a rejected one, the client. Null where none.", |e| {
@@ -108,7 +121,7 @@ impl<'e> Columns<'e> {
         self.number("status_class", "Its first part. Null as above.", |e| e.status.map(|s| i32::from(s.class)));
         self.number("status_subject", "Its second part. Null as above.", |e| e.status.map(|s| i32::from(s.subject)));
         self.number("status_detail", "Its third part. Null as above.", |e| e.status.map(|s| i32::from(s.detail)));
-        self.text("status_field", "The MTA's own status field (dsn=). Null where the format has none.", |e| {
+        self.text("status_field", "The MTA's own status field (dsn=, Status). Null where there is none.", |e| {
             status(e.status_field)
         });
         let conflict = self.events.iter().map(|e| e.code_conflict).collect();
@@ -143,6 +156,7 @@ impl<'e> Columns<'e> {
         self.text("template", "The masked text. Null as above.", |e| {
             e.template.as_ref().map(|(_, text)| Arc::clone(text))
         });
+        self.mail();
         let diagnostic = "The text as written; only with --include-diagnostics. Null otherwise.";
         self.text("diagnostic", diagnostic, |e| text(&e.diagnostic));
         let lossy = self.events.iter().map(|e| e.text_lossy).collect();
@@ -150,6 +164,38 @@ impl<'e> Columns<'e> {
         self.add("text_lossy", doc, ColumnData::Bool(lossy));
         let doc = "Attempts the row stands for: 1, N for repeated lines, 0 where nothing was tried. Never null.";
         self.count("weight", doc, |e| e.weight);
+    }
+}
+
+impl<'e> Columns<'e> {
+    /// What only a bounce says: how the message it returns was sent.
+    fn mail(&mut self) {
+        fn of<T>(value: impl Fn(&MailRow) -> Option<T>) -> impl Fn(&EventRow) -> Option<T> {
+            move |event| event.mail.as_deref().and_then(&value)
+        }
+        let id = "Message-ID of the returned message; only with --include-addresses. Null otherwise.";
+        self.text("message_id", id, of(|m| text(&m.message_id)));
+        let from = "Domain of the returned message's From. Null for a log line and where not returned.";
+        self.text("from_domain", from, of(|m| m.from_domain.clone()));
+        let path = "Domain of the returned message's Return-Path. Null where not returned or null sender.";
+        self.text("return_path_domain", path, of(|m| m.return_path_domain.clone()));
+        let domains = "Domains that signed it (DKIM d=), with blanks between. Null where none did.";
+        self.text("dkim_domains", domains, of(|m| text(&m.dkim_domains)));
+        self.text("dkim_selectors", "Selectors of these signatures (s=), likewise.", of(|m| text(&m.dkim_selectors)));
+        let aligned = "A signature is of the From domain's organisation. Null where no From was returned.";
+        self.flag("dkim_aligned", aligned, of(|m| m.dkim_aligned));
+        let aligned = "The Return-Path is of the From domain's organisation. Null where one was not returned.";
+        self.flag("return_path_aligned", aligned, of(|m| m.return_path_aligned));
+        let host = "Host that took the returned message last before it went out. Null where not returned.";
+        self.text("received_by", host, of(|m| text(&m.received_by)));
+        self.text("mailer", "Program that wrote the returned message. Null where not stated.", of(|m| text(&m.mailer)));
+        let bulk = "The returned message has List-Unsubscribe. Null where no header was returned.";
+        self.flag("list_unsubscribe", bulk, of(|m| m.list_unsubscribe));
+    }
+
+    fn flag(&mut self, name: &'static str, doc: &'static str, value: impl Fn(&'e EventRow) -> Option<bool>) {
+        let data = ColumnData::BoolNull(self.events.iter().map(value).collect());
+        self.add(name, doc, data);
     }
 }
 

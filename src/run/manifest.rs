@@ -9,7 +9,7 @@ use crate::input::discover::InputKind;
 use crate::knowledge::Ruleset;
 use crate::rows::Seen;
 use crate::run::{InputReport, InputStatus, Scanned};
-use crate::tally::LineCounts;
+use crate::tally::{LineCounts, MAIL_NOTICES};
 use crate::text::shown_path;
 
 /// `manifest.json`. Holds nothing that depends on the number of threads or the time of the run, nor on the
@@ -34,7 +34,8 @@ pub struct Manifest {
     pub problems: Vec<ManifestProblem>,
     /// Links, devices and second names of a file met in directories.
     pub passed_over: u64,
-    /// Sums over all inputs. `lines` = `lines_with_records` + all of `skipped`.
+    /// Sums over all inputs. `lines` + `mails` = `lines_with_records` + `mails_with_records` + all of
+    /// `skipped`.
     pub counts: ManifestCounts,
     /// Files written, by name.
     pub outputs: BTreeMap<String, ManifestOutput>,
@@ -45,7 +46,7 @@ pub struct Manifest {
 pub struct ManifestInput {
     /// Path as given.
     pub path: String,
-    /// `file`, `pipe` or `stdin`.
+    /// `file`, `mail_directory`, `pipe` or `stdin`.
     pub kind: &'static str,
     /// `complete`, `partial` or `refused`.
     pub status: &'static str,
@@ -81,7 +82,11 @@ pub struct ManifestCounts {
     pub lines: u64,
     /// Lines with at least one record.
     pub lines_with_records: u64,
-    /// Lines without, by reason; reasons that did not occur are left out.
+    /// Mails read.
+    pub mails: u64,
+    /// Mails with at least one record.
+    pub mails_with_records: u64,
+    /// Lines and mails without, by reason; reasons that did not occur are left out.
     pub skipped: BTreeMap<&'static str, u64>,
     /// Records.
     pub records: u64,
@@ -115,21 +120,27 @@ impl From<&LineCounts> for ManifestCounts {
             ("lines_with_nul", counts.with_nul),
             ("repeat_expanded", counts.repeats),
             ("repeat_refused", counts.repeats_refused),
+            ("told_before", counts.told_before),
+            ("mails_cut", counts.mails_cut),
+            ("mails_vanished", counts.vanished),
             ("time_unknown", counts.time_unknown),
             ("time_suspect", counts.time_suspect),
             ("code_invalid", counts.code_invalid),
             ("line_truncated_suspect", counts.truncated),
             ("lost_by_logger", counts.lost_by_logger),
         ];
+        let mails = MAIL_NOTICES.into_iter().zip(counts.mail_notices);
         ManifestCounts {
             lines: counts.lines,
             lines_with_records: counts.with_records,
+            mails: counts.mails,
+            mails_with_records: counts.mails_with_records,
             skipped: named(&skips, &counts.skipped),
             records: counts.records,
             attempts: counts.attempts,
             by_hop: named(&["remote", "unconnected", "internal", "local", "inbound"], &counts.by_hop),
             by_outcome: named(&["delivered", "deferred", "bounced", "rejected"], &counts.by_outcome),
-            noticed: noticed.into_iter().filter(|(_, n)| *n > 0).collect(),
+            noticed: noticed.into_iter().chain(mails).filter(|(_, n)| *n > 0).collect(),
         }
     }
 }
@@ -150,6 +161,7 @@ fn input(report: &InputReport) -> ManifestInput {
         path: shown_path(&report.input.path),
         kind: match report.input.kind {
             InputKind::File { .. } => "file",
+            InputKind::Mails { .. } => "mail_directory",
             InputKind::Stream => "pipe",
             InputKind::Stdin => "stdin",
         },

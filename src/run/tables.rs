@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::cause::{CauseId, Evidence, RuleId};
 use crate::isp::{FilterId, IspId};
 use crate::names::Names;
-use crate::record::Hop;
+use crate::record::{Hop, Trust};
 use crate::rows::{Bounded, GroupIsp, Place, RefusalKey, RefusalRow, Seen, TemplateRow, TrafficRow, template_id};
 use crate::smtp::{EnhancedStatus, ReplyCode};
 use crate::table::{Column, ColumnData, ReportError, Table, Value, int64};
@@ -52,7 +52,7 @@ pub fn refusal_table(rows: &[RefusalRow], names: &dyn Names) -> Result<Table, Re
     ];
     // The reply code stands between the filter and the enhanced code, in the order of the key.
     let mut words = word_columns(rows, names);
-    let after = words.split_off(4);
+    let after = words.split_off(5);
     columns.splice(1..1, words);
     columns.extend(after);
     columns.extend(detail_columns(rows));
@@ -79,6 +79,7 @@ fn word_columns(rows: &[RefusalRow], names: &dyn Names) -> Vec<Column> {
         column("isp", DOC_ISP, &|k, _| Some(isp_word(&k.isp, names))),
         column("isp_kind", DOC_KIND, &|k, w| Some(w.get(isp_kind(&k.isp)))),
         column("hop", DOC_HOP, &|k, w| Some(w.get(k.hop.as_str()))),
+        column("trust", DOC_TRUST, &|k, w| Some(w.get(k.trust.as_str()))),
         column("filter_vendor", "Slug of the filter vendor. Null where none was seen.", &|k, w| {
             k.filter.map(|f| w.get(names.filter(f)))
         }),
@@ -219,6 +220,7 @@ fn read_parquet(path: &Path) -> Result<Table, ReportError> {
 
 const DOC_DATE: &str = "UTC day. Null where unknown.";
 const DOC_HOP: &str = "Which way: remote, unconnected, internal, local, inbound.";
+const DOC_TRUST: &str = "log; of mails: named, unnamed, foreign. Reports count log and named.";
 const DOC_ISP: &str = "Receiving ISP: slug, else registrable domain.";
 const DOC_KIND: &str = "What isp is: known (a slug), domain, address_literal, unknown, other.";
 
@@ -295,10 +297,11 @@ struct RefusalCells<'a> {
     last: &'a [Option<i64>],
 }
 
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 13] = [
     "isp",
     "isp_kind",
     "hop",
+    "trust",
     "filter_vendor",
     "enhanced_status_code",
     "cause",
@@ -332,6 +335,7 @@ impl<'a> RefusalCells<'a> {
             log_date: self.dates.get(row).copied().flatten(),
             isp: read_isp(text("isp"), text("isp_kind"), ids)?,
             hop: text("hop").and_then(|word| read_hop(word)).ok_or("hop")?,
+            trust: text("trust").and_then(|word| read_trust(word)).ok_or("trust")?,
             filter: optional(text("filter_vendor"), |t| ids.filter(t), "filter_vendor")?,
             reply_code: optional(
                 self.codes.get(row).and_then(Option::as_ref),
@@ -445,6 +449,10 @@ fn read_isp(isp: Option<&Text>, kind: Option<&Text>, ids: &dyn Ids) -> Cell<Grou
 
 fn read_hop(word: &str) -> Option<Hop> {
     [Hop::Remote, Hop::Unconnected, Hop::Internal, Hop::Local, Hop::Inbound].into_iter().find(|h| h.as_str() == word)
+}
+
+fn read_trust(word: &str) -> Option<Trust> {
+    Trust::ALL.into_iter().find(|t| t.as_str() == word)
 }
 
 fn read_evidence(word: &str) -> Option<Evidence> {

@@ -202,6 +202,7 @@ fn empty_like(data: &ColumnData) -> ColumnData {
         ColumnData::Float64(_) => ColumnData::Float64(Vec::new()),
         ColumnData::Timestamp(_) => ColumnData::Timestamp(Vec::new()),
         ColumnData::Bool(_) => ColumnData::Bool(Vec::new()),
+        ColumnData::BoolNull(_) => ColumnData::BoolNull(Vec::new()),
     }
 }
 
@@ -219,6 +220,7 @@ fn push_cell(data: &mut ColumnData, cell: &str) -> Option<()> {
         ColumnData::Float64(v) => v.push(nullable(cell, |c| c.parse().ok())?),
         ColumnData::Timestamp(v) => v.push(nullable(cell, time::parse_timestamp)?),
         ColumnData::Bool(v) => v.push(cell.parse().ok()?),
+        ColumnData::BoolNull(v) => v.push(nullable(cell, |c| c.parse().ok())?),
     }
     Some(())
 }

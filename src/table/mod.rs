@@ -37,6 +37,8 @@ pub enum ColumnData {
     Timestamp(Vec<Option<i64>>),
     /// Flags, never null.
     Bool(Vec<bool>),
+    /// Flags that may be unknown.
+    BoolNull(Vec<Option<bool>>),
 }
 
 impl ColumnData {
@@ -49,6 +51,7 @@ impl ColumnData {
             ColumnData::Int64Null(v) | ColumnData::Timestamp(v) => v.len(),
             ColumnData::Float64(v) => v.len(),
             ColumnData::Bool(v) => v.len(),
+            ColumnData::BoolNull(v) => v.len(),
         }
     }
 
@@ -66,7 +69,7 @@ impl ColumnData {
             ColumnData::Int64(_) | ColumnData::Int64Null(_) => "int64",
             ColumnData::Float64(_) => "double",
             ColumnData::Timestamp(_) => "timestamp(us, UTC)",
-            ColumnData::Bool(_) => "boolean",
+            ColumnData::Bool(_) | ColumnData::BoolNull(_) => "boolean",
         }
     }
 
@@ -81,6 +84,7 @@ impl ColumnData {
             ColumnData::Float64(v) => v.get(row)?.map_or(Value::Null, Value::Float),
             ColumnData::Timestamp(v) => v.get(row)?.map_or(Value::Null, Value::Timestamp),
             ColumnData::Bool(v) => Value::Bool(*v.get(row)?),
+            ColumnData::BoolNull(v) => v.get(row)?.map_or(Value::Null, Value::Bool),
         })
     }
 }

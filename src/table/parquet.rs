@@ -121,6 +121,7 @@ fn column(column: &Column) -> PolarsColumn {
             Series::new(name, v.as_slice()).into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
         }
         ColumnData::Bool(v) => Series::new(name, v.as_slice()),
+        ColumnData::BoolNull(v) => Series::new(name, v.as_slice()),
     };
     series.into_column()
 }
@@ -168,6 +169,7 @@ fn data(series: &Series) -> Result<ColumnData, PolarsError> {
             ColumnData::Timestamp(series.to_physical_repr().i64()?.iter().collect())
         }
         DataType::Boolean if series.null_count() == 0 => ColumnData::Bool(series.bool()?.iter().flatten().collect()),
+        DataType::Boolean => ColumnData::BoolNull(series.bool()?.iter().collect()),
         _ => return Err(wrong()),
     })
 }

@@ -52,6 +52,7 @@ fn scan_so(log: &Path, knowledge: &Knowledge, threads: usize, block_size: usize)
         events: Events::All,
         addresses: true,
         diagnostics: true,
+        own_domains: Vec::new(),
     };
     let mut kept = Kept::default();
     let inputs = discover(&[log.to_path_buf()]);

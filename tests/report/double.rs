@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bouncesift::cause::{CauseId, Evidence, RuleId};
 use bouncesift::isp::{FilterId, IspId};
 use bouncesift::names::{BlocklistText, CauseText, Names};
-use bouncesift::record::Hop;
+use bouncesift::record::{Hop, Trust};
 use bouncesift::report::views::ViewInput;
 use bouncesift::rows::{Bounded, GroupIsp, RefusalKey, RefusalRow, Seen, TemplateRow, TrafficRow};
 use bouncesift::smtp::{EnhancedStatus, ReplyCode};
@@ -87,6 +87,7 @@ pub fn refusal(isp: GroupIsp, code: &str, cause: CauseId, attempts: u64, failed:
         log_date: Some(DAY),
         isp,
         hop: Hop::Remote,
+        trust: Trust::Log,
         filter: None,
         reply_code: ReplyCode::new(550),
         status: EnhancedStatus::exact(code.as_bytes()),

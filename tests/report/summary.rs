@@ -47,6 +47,8 @@ fn with<'a>(refusals: &'a [RefusalRow], traffic: &'a [TrafficRow], codes: &'a Co
         damaged: 0,
         bytes: 41_812_000_000,
         lines: 312_904_118,
+        mails: 0,
+        told_before: 0,
         window: Some(Seen { first: MICROS, last: MICROS + 86_400_000_000 }),
         refusals,
         traffic,
@@ -160,7 +162,7 @@ fn json_document() {
     json::write(&summary, &mut out, "-".as_ref()).unwrap();
     let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
     let keys = "schema_version tool_version ruleset command partial inputs window attempts delivered deferred bounced \
-        with_571 classified_571 policy refused_by_us headline codes skipped warnings";
+        with_571 classified_571 policy refused_by_us bounces_unnamed bounces_foreign told_before headline codes skipped warnings";
     let found: Vec<&str> = std::str::from_utf8(&out)
         .unwrap()
         .lines()

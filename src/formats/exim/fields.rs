@@ -1,7 +1,7 @@
 //! `KEY=value` items between an address or id and the text, read from the left. Values may be quoted, `H=` holds
 //! blanks, and the text starts behind a colon.
 
-use super::super::text::{Peer, angle, from, quoted_len, quoted_local_len, split_byte};
+use super::super::text::{Peer, angle, from, message_id_of, quoted_len, quoted_local_len, split_byte};
 
 /// Longest `HELO` name whose end is looked for.
 const MAX_HELO: usize = 1024;
@@ -94,6 +94,12 @@ impl<'b> Fields<'b> {
         }
         Some(rest)
     }
+}
+
+/// The `Message-ID` (`id=`) of a line that tells of a message's arrival; it stands before the subject.
+pub(super) fn message_id(rest: &[u8]) -> Option<&[u8]> {
+    let rest = from(rest, memchr::memmem::find(rest, b" id=")? + 4);
+    message_id_of(split_byte(rest, b' ').map_or(rest, |(id, _)| id))
 }
 
 /// Items without a value.

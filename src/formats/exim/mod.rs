@@ -75,6 +75,9 @@ impl<'b> Line<'_, 'b> {
             [b'=', b'=', b' ', ..] => flagged(Outcome::Deferred),
             [b'<', b'=', b' ', sender @ ..] => {
                 emit(LineEvent::Opens { queue_id: id, sender: sender_of(sender) });
+                if let Some(message_id) = fields::message_id(sender) {
+                    emit(LineEvent::Names { queue_id: id, message_id });
+                }
                 Some(Skip::NoOutcome.into())
             }
             [b'C', ..] if rest.starts_with(b"Completed") => {

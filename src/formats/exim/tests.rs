@@ -235,6 +235,9 @@ fn lines_without_an_outcome() {
 fn messages_open_and_close() {
     let (_, events) = read(&Exim, &line("<= a@example.com H=(x) [192.0.2.7] P=smtp S=1"));
     assert!(matches!(events[..], [LineEvent::Opens { sender: b"a@example.com", .. }]));
+    let named = "<= a@example.com H=(x) [192.0.2.7] P=smtp S=1 id=1@app.example.com T=\"a id=2 b\" for b@example.org";
+    let (_, events) = read(&Exim, &line(named));
+    assert!(matches!(events[..], [_, LineEvent::Names { message_id: b"1@app.example.com", .. }]), "{events:?}");
     let (_, events) = read(&Exim, &line("<= <> R=1jmKso-0009d4-Ug U=x P=local S=1"));
     assert!(matches!(events[..], [LineEvent::Opens { sender: b"", .. }]));
     let (_, events) = read(&Exim, &line("Completed QT=1s"));

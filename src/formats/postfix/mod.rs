@@ -24,7 +24,7 @@ mod inbound;
 #[cfg(test)]
 mod tests;
 
-use super::text::{angle, from, split_byte};
+use super::text::{angle, from, message_id_of, split_byte};
 use super::{Frame, LineEvent, LogFormat, Parsed, Skip};
 use crate::record::{DeliveryRecord, Hop, Outcome};
 
@@ -52,6 +52,7 @@ impl LogFormat for Postfix {
             Some(b't') if rest.starts_with(b"to=") => delivery::parse(frame, agent, queue_id, rest, emit),
             Some(b'f') if rest.starts_with(b"from=<") => from_line(frame, queue_id, rest, emit),
             Some(b'r') if rest == b"removed" => closes(queue_id, emit),
+            Some(b'm') if rest.starts_with(b"message-id=") => names(queue_id, rest, emit),
             Some(b'r' | b'm' | b'p') => inbound::parse(frame, agent, queue_id, rest, emit),
             Some(b'h' | b'l' | b'c' | b'C' | b'S' | b'T') if is_intermediate(rest) => Some(Skip::Intermediate.into()),
             _ => None,
@@ -120,6 +121,15 @@ fn queue_id(message: &[u8]) -> (Option<&[u8]>, &[u8]) {
 
 fn closes<'b>(queue_id: Option<&'b [u8]>, emit: &mut dyn FnMut(LineEvent<'b>)) -> Option<Parsed> {
     emit(LineEvent::Closes { queue_id: queue_id? });
+    Some(Skip::NoOutcome.into())
+}
+
+/// `message-id=<ID>`.
+fn names<'b>(queue_id: Option<&'b [u8]>, rest: &'b [u8], emit: &mut dyn FnMut(LineEvent<'b>)) -> Option<Parsed> {
+    let (_, message_id) = split_byte(rest, b'=')?;
+    if let (Some(queue_id), Some(message_id)) = (queue_id, message_id_of(message_id)) {
+        emit(LineEvent::Names { queue_id, message_id });
+    }
     Some(Skip::NoOutcome.into())
 }
 

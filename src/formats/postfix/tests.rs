@@ -228,6 +228,12 @@ fn queues_open_and_close() {
     let (_, events) =
         read(&Postfix, "Feb  8 05:36:57 mx1 postfix/qmgr[1]: A1: from=<>, size=1, nrcpt=2 (queue active)");
     assert!(matches!(events[..], [LineEvent::Opens { queue_id: b"A1", sender: b"" }]), "{events:?}");
+    let (parsed, events) = read(&Postfix, "Feb  8 05:36:57 mx1 postfix/cleanup[1]: A1: message-id=<1@app.example.com>");
+    assert_eq!(parsed, Parsed::Skipped(Skip::NoOutcome));
+    assert!(
+        matches!(events[..], [LineEvent::Names { queue_id: b"A1", message_id: b"1@app.example.com" }]),
+        "{events:?}"
+    );
     let line = "Feb  8 05:36:57 mx1 postfix/qmgr[1]: A1: from=<\"a>, size=1, nrcpt=2 \"@example.com>, size=1, nrcpt=2 (queue active)";
     let (_, events) = read(&Postfix, line);
     assert!(

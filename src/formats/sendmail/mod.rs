@@ -30,7 +30,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::text::{Peer, angle, from, host_name, not_empty, quoted_len, split_byte, starts_like_reply, without_angles};
+use super::text::{
+    Peer, angle, from, host_name, message_id_of, not_empty, quoted_len, split_byte, starts_like_reply, without_angles,
+};
 use super::{Frame, LineEvent, LogFormat, Parsed, Skip};
 use crate::record::{DeliveryRecord, Hop, Outcome, SmtpStage, domain_of};
 use crate::smtp::EnhancedStatus;
@@ -162,7 +164,13 @@ impl<'b> Line<'_, 'b> {
         if !class.starts_with(b" class=") {
             return None;
         }
-        emit(LineEvent::Opens { queue_id: self.queue_id?, sender: without_angles(sender) });
+        let queue_id = self.queue_id?;
+        emit(LineEvent::Opens { queue_id, sender: without_angles(sender) });
+        let named = class.get(memchr::memmem::find(class, b", msgid=").map_or(class.len(), |at| at + 8)..);
+        let message_id = named.and_then(|rest| message_id_of(split_byte(rest, b',').map_or(rest, |(id, _)| id)));
+        if let Some(message_id) = message_id {
+            emit(LineEvent::Names { queue_id, message_id });
+        }
         Some(Skip::NoOutcome.into())
     }
 

@@ -219,7 +219,10 @@ fn lines_without_an_outcome() {
 #[test]
 fn queues_open_and_close() {
     let (_, events) = read(&Sendmail, &format!("{HEAD}from=<a@example.com>, size=1, class=0, nrcpts=1, msgid=<x>"));
-    assert!(matches!(events[..], [LineEvent::Opens { sender: b"a@example.com", .. }]), "{events:?}");
+    let [LineEvent::Opens { sender: b"a@example.com", .. }, LineEvent::Names { message_id: b"x", .. }] = events[..]
+    else {
+        panic!("{events:?}");
+    };
     let (_, events) = read(&Sendmail, &format!("{HEAD}from=<>, size=1, class=0, nrcpts=1"));
     assert!(matches!(events[..], [LineEvent::Opens { sender: b"", .. }]), "{events:?}");
     let (_, events) = read(&Sendmail, &format!("{HEAD}done; delay=00:00:00, ntries=1"));

@@ -16,6 +16,7 @@ pub use traffic::traffic_by_isp;
 pub use unclassified::{RuleColumns, unclassified};
 
 use super::merge::add;
+use super::outward;
 use super::rate::Rate;
 use crate::cause::CauseId;
 use crate::names::{CauseText, Names};
@@ -70,10 +71,6 @@ impl Counts {
         self.conflicts = add(self.conflicts, row.code_conflicts);
         self.seen = join_seen(self.seen, row.seen);
     }
-}
-
-fn outward(rows: &[RefusalRow]) -> impl Iterator<Item = &RefusalRow> {
-    rows.iter().filter(|row| row.key.hop.is_outward())
 }
 
 /// Names turned into cell texts once each, since a view asks for the same few a million times.

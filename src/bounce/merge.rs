@@ -1,0 +1,146 @@
+//! From what a report says of a recipient to a record.
+
+use super::dsn::{Action, Diagnostic, MessageFields, RecipientFields};
+use super::host;
+use super::text::Told;
+use crate::provenance::Provenance;
+use crate::record::{DeliveryRecord, Hop, Outcome};
+use crate::smtp::parse_reply;
+
+/// Name of records that were read from the fields of a notification.
+pub(super) const SHAPE: &str = "dsn";
+
+/// What became of a recipient; `None` where its mail was delivered or passed on.
+pub(super) fn outcome(group: &RecipientFields<'_>) -> Option<Outcome> {
+    match group.action {
+        Some(Action::Delivered | Action::Relayed | Action::Expanded) => None,
+        Some(Action::Delayed) => Some(Outcome::Deferred),
+        Some(Action::Failed) => Some(Outcome::Bounced),
+        None if group.status.is_some_and(|status| status.class == 2) => None,
+        None if group.will_retry => Some(Outcome::Deferred),
+        None => Some(Outcome::Bounced),
+    }
+}
+
+/// Whether the readable part of the report could say more than the group.
+pub(super) fn needs_text(group: &RecipientFields<'_>) -> bool {
+    let has_reply = group.diagnostic.as_ref().is_some_and(|diagnostic| reply(diagnostic).is_reply);
+    let has_recipient = group.final_recipient.as_deref().is_some_and(is_address);
+    !has_reply || !has_recipient
+}
+
+/// Whether a recipient is an address and no program, file or bare name.
+pub(super) fn is_address(recipient: &[u8]) -> bool {
+    let is_odd = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'|' | b',' | b';');
+    recipient.contains(&b'@')
+        && !matches!(recipient.first(), Some(b'|' | b'/' | b':'))
+        && (recipient.first() == Some(&b'"') || !recipient.iter().any(is_odd))
+}
+
+/// A text of a cause, and whether a server said it.
+#[derive(Clone, Copy)]
+struct Said<'m> {
+    text: &'m [u8],
+    is_reply: bool,
+}
+
+fn reply<'m>(diagnostic: &Diagnostic<'m>) -> Said<'m> {
+    if diagnostic.has_code {
+        return Said { text: diagnostic.text, is_reply: true };
+    }
+    let names_status = diagnostic.is_smtp() && parse_reply(diagnostic.whole, false).status.is_some();
+    Said { text: diagnostic.whole, is_reply: names_status }
+}
+
+/// What the prose of the same report says of the recipient of a group.
+pub(super) fn told_of<'a, 't>(
+    group: &RecipientFields<'_>,
+    is_only: bool,
+    told: &'a [Told<'t>],
+) -> Option<&'a Told<'t>> {
+    let addresses = [&group.final_recipient, &group.original_recipient, &group.actual_recipient];
+    let is_same = |told: &&Told<'_>| {
+        let named = [told.recipient, told.original_recipient];
+        let mut pairs =
+            addresses.iter().filter_map(|a| a.as_deref()).flat_map(|a| named.iter().flatten().map(move |b| (a, *b)));
+        pairs.any(|(a, b)| a.eq_ignore_ascii_case(b))
+    };
+    let same = told.iter().filter(is_same);
+    // The one that quotes a server says most.
+    let best = same.max_by_key(|told| (told.is_reply, told.diagnostic.is_some()));
+    best.or_else(|| told.first().filter(|_| is_only && told.len() == 1))
+}
+
+/// The record of a group.
+pub(super) fn record<'r>(
+    message: &MessageFields<'r>,
+    group: &'r RecipientFields<'_>,
+    told: Option<&Told<'r>>,
+    outcome: Outcome,
+    provenance: Provenance,
+) -> DeliveryRecord<'r> {
+    let own = group.diagnostic.as_ref().map(reply);
+    let others = told.and_then(|told| Some(Said { text: told.diagnostic?, is_reply: told.is_reply }));
+    let said = match (own, others) {
+        (Some(own), Some(others)) if others.is_reply && !own.is_reply => Some(others),
+        (own, others) => own.or(others),
+    };
+    let remote = group.remote_mta.or_else(|| group.diagnostic.as_ref().and_then(|d| host::in_frame(d.whole)));
+    let remote = remote.unwrap_or_default();
+    let remote = match told {
+        Some(told) if remote == host::Host::default() => host::Host { name: told.remote_mta, ip: told.remote_ip },
+        _ => remote,
+    };
+    let is_reply = said.is_some_and(|said| said.is_reply);
+    let words = group.diagnostic.as_ref().map(|d| d.whole).or(said.map(|said| said.text));
+    let is_named = remote != host::Host::default();
+    let status = group.status.or(told.and_then(|told| told.status));
+    let hop = host::hop(is_named, is_reply, group.diagnostic.as_ref(), words, status);
+    let final_recipient = recipient(group, told);
+    DeliveryRecord {
+        attempted: outcome != Outcome::Deferred,
+        reporting_mta: message.reporting_mta.or(told.and_then(|told| told.reporting_mta)),
+        queue_id: message.queue_id.or(told.and_then(|told| told.queue_id)),
+        sender: message.sender,
+        final_recipient,
+        original_recipient: group.original_recipient.as_deref().filter(|a| Some(*a) != final_recipient),
+        remote_mta: remote.name,
+        remote_ip: remote.ip,
+        stage: words.and_then(host::stage_in).or(told.and_then(|told| told.stage)),
+        stated_status: status,
+        diagnostic: said.map(|said| said.text),
+        is_reply,
+        ..DeliveryRecord::new(provenance, SHAPE, outcome, hop)
+    }
+}
+
+/// The address that failed: the final one; another of the report's where that is a program or no address.
+fn recipient<'r>(group: &'r RecipientFields<'_>, told: Option<&Told<'r>>) -> Option<&'r [u8]> {
+    let final_recipient = group.final_recipient.as_deref();
+    if final_recipient.is_some_and(is_address) {
+        return final_recipient;
+    }
+    let others =
+        [group.actual_recipient.as_deref(), group.original_recipient.as_deref(), told.and_then(|t| t.recipient)];
+    others.into_iter().flatten().find(|other| is_address(other)).or(final_recipient)
+}
+
+/// The record of what prose alone says.
+pub(super) fn told_record<'r>(told: &Told<'r>, provenance: Provenance) -> DeliveryRecord<'r> {
+    let is_named = told.remote_mta.is_some() || told.remote_ip.is_some();
+    let hop: Hop = host::hop(is_named, told.is_reply, None, told.diagnostic, told.status);
+    DeliveryRecord {
+        attempted: told.outcome != Outcome::Deferred,
+        reporting_mta: told.reporting_mta,
+        queue_id: told.queue_id,
+        final_recipient: told.recipient,
+        original_recipient: told.original_recipient,
+        remote_mta: told.remote_mta,
+        remote_ip: told.remote_ip,
+        stage: told.stage,
+        stated_status: told.status,
+        diagnostic: told.diagnostic,
+        is_reply: told.is_reply,
+        ..DeliveryRecord::new(provenance, told.shape, told.outcome, hop)
+    }
+}

@@ -1,0 +1,500 @@
+//! The one reader of prose: it goes through the lines once, and lists, fields, sessions and reasons fall out.
+
+use super::address::{self, Opened};
+use super::entries::{Entries, Rank};
+use super::fields::{self, Role};
+use super::lines::{Line, Lines};
+use super::phrases::Kind;
+use super::reason::{self, Reason};
+use super::session::Session;
+use super::value;
+use crate::smtp::EnhancedStatus;
+
+/// What was found in a report.
+#[derive(Debug, Default)]
+pub(super) struct Findings<'t> {
+    pub entries: Entries<'t>,
+    pub session: Session<'t>,
+    /// A reason behind a label, of no recipient in particular.
+    pub labelled: Option<&'t [u8]>,
+    /// Some phrase says that mail failed.
+    pub failure: bool,
+    /// It will be tried again.
+    pub delay: bool,
+    /// It will not.
+    pub given_up: bool,
+    pub reporting_mta: Option<&'t [u8]>,
+    pub queue_id: Option<&'t [u8]>,
+    pub remote_mta: Option<&'t [u8]>,
+    /// Status behind a label outside of the fields of a recipient.
+    pub status: Option<EnhancedStatus>,
+    /// Line behind the last one that names a recipient or belongs to its reason.
+    pub list_end: usize,
+    /// Line of the first recipient.
+    pub list_start: Option<usize>,
+}
+
+/// Whose reason the lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Recipient(usize),
+    All,
+}
+
+/// A reason whose lines are being gathered.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    owner: Owner,
+    start: usize,
+    end: usize,
+    indent: usize,
+    /// A colon or a label announced it, so a blank line in front of it does not end it.
+    announced: bool,
+}
+
+impl Open {
+    fn is_empty(&self) -> bool {
+        self.start >= self.end
+    }
+}
+
+/// Fields of RFC 3464 in a row.
+#[derive(Debug, Default)]
+struct Group<'t> {
+    place: Option<usize>,
+    original: Option<&'t [u8]>,
+    action: Option<&'t [u8]>,
+    status: Option<EnhancedStatus>,
+    remote_mta: Option<&'t [u8]>,
+}
+
+/// Goes through the lines.
+pub(super) struct Reader<'l, 't> {
+    lines: &'l Lines<'t>,
+    pub found: Findings<'t>,
+    introduced: bool,
+    open: Option<Open>,
+    group: Group<'t>,
+}
+
+impl<'l, 't> Reader<'l, 't> {
+    pub fn new(lines: &'l Lines<'t>) -> Self {
+        Reader { lines, found: Findings::default(), introduced: false, open: None, group: Group::default() }
+    }
+
+    /// Reads all lines.
+    pub fn read(mut self) -> Findings<'t> {
+        for (number, line) in self.lines.iter().enumerate() {
+            self.line(number, line);
+        }
+        self.close();
+        self.end_group();
+        self.found
+    }
+
+    fn line(&mut self, number: usize, line: Line) {
+        let content = self.lines.content(line);
+        if content.is_empty() {
+            self.blank();
+            return;
+        }
+        let at = line.start + line.indent;
+        if is_rule(content) {
+            self.close();
+            return;
+        }
+        if is_heading(content) {
+            self.heading(content, line);
+            return;
+        }
+        if self.found.session.line(content, at) {
+            self.found.failure = true;
+            self.extend(line, number);
+            return;
+        }
+        if self.continues(line, content) {
+            self.expansion(content);
+            self.extend(line, number);
+            return;
+        }
+        if self.field(content, line, number) || self.recipient(content, line, number) {
+            return;
+        }
+        self.prose(line, content, number);
+    }
+
+    fn blank(&mut self) {
+        if self.open.is_some_and(|open| !(open.announced && open.is_empty())) {
+            self.close();
+        }
+        self.end_group();
+    }
+
+    /// `----- The following addresses had permanent fatal errors -----`.
+    fn heading(&mut self, content: &[u8], line: Line) {
+        self.close();
+        self.end_group();
+        self.note(line);
+        self.introduced = line.has(Kind::Intro);
+        let words = content.to_ascii_lowercase();
+        self.found.session.announced = memchr::memmem::find(&words, b"transcript").is_some();
+        if !self.introduced && line.has(Kind::Cause) {
+            self.open(Owner::All, line.end, 0, true);
+        }
+    }
+
+    /// Whether the line goes on with an open reason although it looks like something new: it stands deeper than the line
+    /// that opened it, or names the same recipient.
+    fn continues(&self, line: Line, content: &[u8]) -> bool {
+        let Some(open) = self.open else { return false };
+        let Owner::Recipient(place) = open.owner else { return false };
+        if line.indent > open.indent {
+            let lone = address::opening(content).is_some_and(|opened| opened.rest.is_empty());
+            return !(open.is_empty() && lone && !open.announced);
+        }
+        let same = |opened: Opened<'_>| self.found.entries.find(opened.address) == Some(place);
+        !open.is_empty() && address::opening(content).is_some_and(same)
+    }
+
+    /// `(expanded from: <a@example.com>)`, `generated by a@example.com`: the address before forwarding.
+    fn expansion(&mut self, content: &'t [u8]) {
+        const WORDS: [&[u8]; 4] = [b"(expanded from", b"(generated from", b"generated by", b"(ultimately generated"];
+        let Some(Open { owner: Owner::Recipient(place), .. }) = self.open else { return };
+        if !WORDS.iter().any(|word| content.starts_with(word)) {
+            return;
+        }
+        let Some((_, original)) = address::among(content).next() else { return };
+        if let Some(entry) = self.found.entries.get_mut(place) {
+            let is_program = !entry.told.recipient.is_some_and(|r| r.contains(&b'@'));
+            if is_program {
+                entry.told.recipient = Some(original);
+            } else {
+                entry.told.original_recipient = Some(original);
+            }
+        }
+        if let Some(open) = &mut self.open
+            && open.is_empty()
+        {
+            open.announced = true;
+        }
+    }
+
+    fn extend(&mut self, line: Line, number: usize) {
+        let Some(open) = &mut self.open else { return };
+        if open.is_empty() {
+            open.start = line.start + line.indent;
+        }
+        open.end = line.end;
+        self.found.list_end = number + 1;
+    }
+
+    fn open(&mut self, owner: Owner, start: usize, indent: usize, announced: bool) {
+        self.open = Some(Open { owner, start, end: start, indent, announced });
+    }
+
+    /// Reads the open reason.
+    fn close(&mut self) {
+        let Some(open) = self.open.take().filter(|open| !open.is_empty()) else { return };
+        let words = self.lines.span(open.start, open.end);
+        match open.owner {
+            Owner::All => self.found.labelled = self.found.labelled.or(Some(words)),
+            Owner::Recipient(place) => {
+                let reason = Reason::read(words);
+                if let Some(entry) = self.found.entries.get_mut(place) {
+                    entry.learn(&reason);
+                }
+            }
+        }
+    }
+
+    /// `Label: value`.
+    fn field(&mut self, content: &'t [u8], line: Line, number: usize) -> bool {
+        let Some((role, text)) = fields::labelled(content) else { return false };
+        let start = line.end - text.len().min(line.end - line.start);
+        match role {
+            Role::FinalRecipient => self.final_recipient(text, number),
+            Role::Original => self.group.original = value::of(role, text),
+            Role::Action => self.group.action = Some(text),
+            Role::Status => match EnhancedStatus::at_start(text) {
+                Some((status, _)) if self.group.place.is_some() || self.group.action.is_some() => {
+                    self.group.status = Some(status);
+                }
+                status => self.found.status = self.found.status.or(status.map(|(status, _)| status)),
+            },
+            Role::RemoteMta => {
+                self.group.remote_mta = value::of(role, text);
+                self.found.remote_mta = self.found.remote_mta.or(self.group.remote_mta);
+            }
+            Role::ReportingMta => self.found.reporting_mta = self.found.reporting_mta.or(value::of(role, text)),
+            Role::QueueId => self.found.queue_id = self.found.queue_id.or(value::of(role, text)),
+            Role::Diagnostic => self.diagnostic(text, line),
+            Role::Reason => return self.reason(text, start, line, number),
+            Role::Recipient => return self.labelled_recipients(text, line, number),
+            Role::To => self.hints(text),
+            Role::Other => {}
+        }
+        true
+    }
+
+    fn final_recipient(&mut self, text: &'t [u8], number: usize) {
+        if self.group.place.is_some() {
+            self.end_group();
+        }
+        let Some(recipient) = value::of(Role::FinalRecipient, text) else { return };
+        self.group.place = self.found.entries.claim(recipient, Rank::Field);
+        self.found.failure = true;
+        self.found.list_start.get_or_insert(number);
+        self.found.list_end = number + 1;
+    }
+
+    fn diagnostic(&mut self, text: &'t [u8], line: Line) {
+        self.close();
+        let behind = value::after_type(text);
+        let owner = self.group.place.map_or(Owner::All, Owner::Recipient);
+        self.open(owner, line.end - behind.len().min(line.end - line.start), line.indent, false);
+        if let Some(open) = &mut self.open {
+            open.end = line.end;
+        }
+    }
+
+    fn end_group(&mut self) {
+        let group = std::mem::take(&mut self.group);
+        let Some(entry) = group.place.and_then(|place| self.found.entries.get_mut(place)) else { return };
+        let is = |word: &[u8]| group.action.is_some_and(|action| action.eq_ignore_ascii_case(word));
+        entry.told.status = group.status.or(entry.told.status);
+        entry.told.remote_mta = entry.told.remote_mta.or(group.remote_mta);
+        entry.told.original_recipient = entry.told.original_recipient.or(group.original);
+        entry.delivered = is(b"delivered") || is(b"relayed") || is(b"expanded");
+        if is(b"delayed") {
+            entry.told.outcome = crate::record::Outcome::Deferred;
+        }
+    }
+
+    /// `Reason: words`: of the recipient that was named last if it has none, else of all.
+    fn reason(&mut self, text: &'t [u8], start: usize, line: Line, number: usize) -> bool {
+        self.close();
+        self.note(line);
+        let last = self.found.entries.list.len().checked_sub(1);
+        let bare = last.filter(|&place| {
+            self.found.entries.list.get(place).is_some_and(|entry| entry.told.diagnostic.is_none())
+                && self.found.list_end == number
+        });
+        self.open(bare.map_or(Owner::All, Owner::Recipient), start, line.indent, true);
+        if !text.is_empty() {
+            self.extend(line, number);
+            if let Some(open) = &mut self.open {
+                open.start = start;
+            }
+        }
+        true
+    }
+
+    /// `Recipient: a@example.com`, or a list below.
+    fn labelled_recipients(&mut self, text: &'t [u8], line: Line, number: usize) -> bool {
+        self.close();
+        self.introduced = true;
+        self.note(line);
+        let mut last = None;
+        for (_, found) in address::among(text) {
+            last = self.found.entries.claim(found, Rank::Listed).or(last);
+        }
+        if last.is_none()
+            && let Some(opened) = address::opening(text)
+        {
+            last = self.found.entries.claim(opened.address, Rank::Listed);
+        }
+        if let Some(place) = last {
+            self.named(number);
+            self.open(Owner::Recipient(place), line.end, line.indent, false);
+        }
+        true
+    }
+
+    fn hints(&mut self, text: &'t [u8]) {
+        for (_, found) in address::among(text).take(16) {
+            self.found.entries.claim(found, Rank::Weak);
+        }
+    }
+
+    fn named(&mut self, number: usize) {
+        self.found.list_start.get_or_insert(number);
+        self.found.list_end = number + 1;
+    }
+
+    /// A line that opens with a recipient.
+    fn recipient(&mut self, content: &'t [u8], line: Line, number: usize) -> bool {
+        let body = without_bullet(content);
+        if let Some(program) = program(body).filter(|_| self.introduced) {
+            self.close();
+            let place = self.found.entries.claim(program, Rank::Listed);
+            self.named(number);
+            if let Some(place) = place {
+                self.open(Owner::Recipient(place), line.end, line.indent, false);
+            }
+            return true;
+        }
+        let opened = address::opening(body).or_else(|| self.introduced.then(|| named_address(body)).flatten());
+        let Some(opened) = opened else { return false };
+        let rest = opened.rest.trim_ascii_start();
+        let reason = match Tail::of(opened.rest) {
+            Tail::Nothing if self.introduced => rest,
+            Tail::Nothing => return self.lone(opened, line),
+            Tail::Colon => rest.get(1..).unwrap_or_default(),
+            Tail::Reason if self.introduced || opened.rest.starts_with(b"...") => rest,
+            Tail::More if self.introduced => {
+                self.hint_list(rest, number);
+                &[]
+            }
+            _ => return false,
+        };
+        self.close();
+        let Some(place) = self.found.entries.claim(opened.address, Rank::Listed) else { return true };
+        self.named(number);
+        let announced = matches!(Tail::of(opened.rest), Tail::Colon);
+        let reason = reason.trim_ascii();
+        self.open(Owner::Recipient(place), line.end - reason.len(), line.indent, announced);
+        if let Some(open) = &mut self.open {
+            open.end = line.end;
+        }
+        true
+    }
+
+    /// Further recipients in the line of the first.
+    fn hint_list(&mut self, text: &'t [u8], number: usize) {
+        for (_, found) in address::among(text) {
+            self.found.entries.claim(found, Rank::Listed);
+        }
+        self.named(number);
+    }
+
+    /// An address alone in its line that nothing announced.
+    fn lone(&mut self, opened: Opened<'t>, line: Line) -> bool {
+        self.close();
+        if let Some(place) = self.found.entries.claim(opened.address, Rank::Weak) {
+            self.open(Owner::Recipient(place), line.end, line.indent, false);
+        }
+        true
+    }
+
+    fn prose(&mut self, line: Line, content: &'t [u8], number: usize) {
+        if let Some(Open { owner, .. }) = self.open {
+            self.expansion(content);
+            self.extend(line, number);
+            if owner == Owner::All {
+                self.note(line);
+            }
+            return;
+        }
+        self.note(line);
+        if line.has(Kind::Intro) {
+            self.introduced = true;
+        } else if line.has(Kind::Contact) {
+            self.introduced = false;
+        }
+        self.found.reporting_mta = self.found.reporting_mta.or_else(|| reporter(content));
+    }
+
+    fn note(&mut self, line: Line) {
+        self.found.failure |= line.has(Kind::Failure) || line.has(Kind::Delay);
+        self.found.delay |= line.has(Kind::Delay);
+        self.found.given_up |= line.has(Kind::GivenUp);
+    }
+}
+
+/// What follows an address at the start of a line.
+enum Tail {
+    Nothing,
+    Colon,
+    /// Words that say why.
+    Reason,
+    /// More addresses.
+    More,
+    /// The line is a sentence.
+    Prose,
+}
+
+impl Tail {
+    fn of(rest: &[u8]) -> Self {
+        let rest = rest.trim_ascii();
+        match rest.first() {
+            None => Tail::Nothing,
+            Some(b':') => Tail::Colon,
+            Some(b',' | b';') if rest.len() == 1 => Tail::Nothing,
+            Some(b',' | b';') if address::among(rest).next().is_some() => Tail::More,
+            Some(b'.') if rest.len() == 1 => Tail::Nothing,
+            Some(b'<') => Tail::Nothing,
+            Some(b'(' | b'[' | b'-' | b'.' | b',' | b';' | b'=') => Tail::Reason,
+            _ if rest.iter().any(u8::is_ascii_digit) => Tail::Reason,
+            _ => Tail::Prose,
+        }
+    }
+}
+
+/// The line without the marks that lists put before their items.
+fn without_bullet(content: &[u8]) -> &[u8] {
+    const BULLETS: [&[u8]; 9] =
+        [b"* ", b"- ", b"+ ", b"o ", b">>> ", b"> ", b"| ", "\u{2022} ".as_bytes(), "\u{b7} ".as_bytes()];
+    BULLETS.iter().find_map(|bullet| content.strip_prefix(*bullet)).unwrap_or(content).trim_ascii_start()
+}
+
+/// `"|/usr/bin/filter"`, `pipe to |/usr/bin/filter`, `:include:/etc/list`: what aliases deliver to.
+fn program(body: &[u8]) -> Option<&[u8]> {
+    const STARTS: [&[u8]; 7] = [b"|", b"\"|", b"pipe to ", b"save to ", b":include:", b"<\"|", b"\"/"];
+    STARTS.iter().any(|start| body.starts_with(start)).then_some(body)
+}
+
+/// Longest display name in front of an address.
+const MAX_NAME: usize = 100;
+
+/// `Joe Doe <joe@example.net>`, `"Joe" (joe@example.net)`.
+fn named_address(body: &[u8]) -> Option<Opened<'_>> {
+    let near = body.get(..MAX_NAME).unwrap_or(body);
+    let open = near.iter().position(|b| matches!(b, b'<' | b'(' | b'['))?;
+    let name = near.get(..open)?;
+    if name.iter().any(|b| matches!(b, b':' | b'.' | b'@' | b';')) || name.split(|b| *b == b' ').count() > 6 {
+        return None;
+    }
+    let inside = body.get(open..)?;
+    if inside.first() == Some(&b'<') {
+        return address::opening(inside).filter(|opened| opened.address.contains(&b'@'));
+    }
+    let mut opened = address::opening(inside.get(1..)?)?;
+    opened.rest = opened.rest.get(1..).unwrap_or_default();
+    Some(opened)
+}
+
+/// Whether the line is nothing but a ruler.
+fn is_rule(content: &[u8]) -> bool {
+    content.len() >= 3 && content.iter().all(|b| matches!(b, b'-' | b'=' | b'*' | b'_' | b'#' | b'~' | b'+'))
+}
+
+/// Whether the line is set off: `--- words ---`, `=== words`, `|--- words: ---|`.
+fn is_heading(content: &[u8]) -> bool {
+    let content = content.strip_prefix(b"|").unwrap_or(content);
+    let first = content.first().copied().unwrap_or_default();
+    let run = content.iter().take_while(|b| **b == first).count();
+    matches!(first, b'-' | b'=' | b'*' | b'_' | b'#' | b'~') && run >= 3
+}
+
+/// The host that reports: `This is the mail system at host mx.example.com.`, `Message from example.com.`
+fn reporter(content: &[u8]) -> Option<&[u8]> {
+    const WORDS: [&[u8]; 7] = [
+        b"program at host ",
+        b"system at host ",
+        b"program at ",
+        b"system at ",
+        b"Mail Agent v",
+        b"Message from ",
+        b"mail server at ",
+    ];
+    let rest = WORDS.iter().find_map(|word| {
+        let at = memchr::memmem::find(content.get(..200).unwrap_or(content), word)?;
+        content.get(at + word.len()..)
+    })?;
+    let rest =
+        memchr::memmem::find(rest.get(..24).unwrap_or(rest), b" at ").and_then(|at| rest.get(at + 4..)).unwrap_or(rest);
+    let rest = rest.trim_ascii_start();
+    let len =
+        rest.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b',' | b':' | b'(')).unwrap_or(rest.len());
+    reason::host_name(rest.get(..len)?)
+}

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use aho_corasick::packed::Searcher;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 
 use crate::mail::decode::{Cost, in_utf8};
@@ -232,9 +233,17 @@ const AUTO_REPLIES: [&str; 15] = [
     "自動応答",
 ];
 
-/// Marks in a body that a notification has whatever its header says.
-const BODY_MARKS: [&str; 4] =
-    ["message/delivery-status", "message/global-delivery-status", "final-recipient:", "notificationtype"];
+/// Marks in a body that a notification has whatever its header says, in the cases that programs write. Case-sensitive on
+/// purpose: this search goes through every body of an archive, and ignoring case makes it ten times slower.
+const BODY_MARKS: [&str; 7] = [
+    "/delivery-status",
+    "/Delivery-Status",
+    "-delivery-status",
+    "Final-Recipient",
+    "final-recipient",
+    "FINAL-RECIPIENT",
+    "notificationType",
+];
 
 fn finder(words: &[&str]) -> Option<AhoCorasick> {
     AhoCorasickBuilder::new().ascii_case_insensitive(true).build(words).ok()
@@ -243,7 +252,8 @@ fn finder(words: &[&str]) -> Option<AhoCorasick> {
 static ROBOT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| finder(&ROBOTS));
 static SUBJECT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| finder(&SUBJECTS));
 static AUTO_REPLY: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| finder(&AUTO_REPLIES));
-static BODY_MARK: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| finder(&BODY_MARKS));
+/// Vector search where the processor has it; `None` where not.
+static BODY_MARK: LazyLock<Option<Searcher>> = LazyLock::new(|| Searcher::new(BODY_MARKS));
 
 fn says(finder: &Option<AhoCorasick>, text: &[u8]) -> bool {
     finder.as_ref().is_some_and(|finder| finder.is_match(text))
@@ -409,7 +419,10 @@ pub fn is_bare_cr(message: &[u8]) -> bool {
 
 /// Whether a body has a mark that a notification has whatever its header says.
 pub fn has_body_mark(body: &[u8]) -> bool {
-    says(&BODY_MARK, body)
+    match &*BODY_MARK {
+        Some(searcher) => searcher.find(body).is_some(),
+        None => BODY_MARKS.iter().any(|mark| memchr::memmem::find(body, mark.as_bytes()).is_some()),
+    }
 }
 
 #[cfg(test)]

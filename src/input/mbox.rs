@@ -142,7 +142,7 @@ impl MessageBlock {
     pub fn messages(&self) -> impl ExactSizeIterator<Item = MboxMessage<'_>> {
         let slice = |range: &Range<usize>| self.buffer.bytes.get(range.clone()).unwrap_or(&[]);
         self.spans.iter().map(move |span| MboxMessage {
-            from_line: slice(&span.from_line).trim_ascii_end(),
+            from_line: slice(&span.from_line),
             bytes: behind_uucp_lines(slice(&span.bytes)),
             offset: span.offset,
             len: span.len,

@@ -134,7 +134,7 @@ mod reference {
         while at < text.len() {
             let has_from = lines.is_from(at);
             let header = if has_from { lines.behind(at) } else { at };
-            let from = if has_from { text[at..header].trim_ascii_end() } else { b"" };
+            let from = if has_from { lines.text(at) } else { b"" };
             let mut suspects = u64::from(has_from && !lines.is_separator(at));
             let (mut body, mut lengths) = (header, Vec::new());
             while body < text.len() && !lines.is_empty_line(body) {
@@ -427,7 +427,7 @@ fn proven() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_input_is_cut_as_by_the_reference(

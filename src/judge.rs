@@ -42,11 +42,22 @@ pub fn codes<'b>(record: &DeliveryRecord<'b>) -> (Codes, Reply<'b>) {
     let against_field = reply.status.zip(record.stated_status).is_some_and(|(own, stated)| contradicts(own, stated));
     let codes = Codes {
         reply_code: reply.code,
-        status: reply.status.or(record.stated_status),
+        status: precise(reply.status, record.stated_status),
         conflict: reply.conflict || against_field,
         invalid: reply.invalid,
     };
     (codes, reply)
+}
+
+/// The reply's own code; the status field's where the reply has none, or one that only says that something went wrong
+/// while the field says what.
+fn precise(own: Option<EnhancedStatus>, stated: Option<EnhancedStatus>) -> Option<EnhancedStatus> {
+    match (own, stated) {
+        (Some(own), Some(stated)) if own.detail == 0 && own.subject == 0 && own.class == stated.class => {
+            Some(if stated.is_generic() { own } else { stated })
+        }
+        (own, stated) => own.or(stated),
+    }
 }
 
 /// What a reply text was found to mean.

@@ -4,8 +4,8 @@ use super::dsn::{Action, Diagnostic, MessageFields, RecipientFields};
 use super::host;
 use super::text::Told;
 use crate::provenance::Provenance;
-use crate::record::{DeliveryRecord, Hop, Outcome};
-use crate::smtp::parse_reply;
+use crate::record::{DeliveryRecord, Hop, Outcome, domain_of};
+use crate::smtp::{inner_reply, parse_reply};
 
 /// Name of records that were read from the fields of a notification.
 pub(super) const SHAPE: &str = "dsn";
@@ -42,6 +42,13 @@ pub(super) fn is_address(recipient: &[u8]) -> bool {
 struct Said<'m> {
     text: &'m [u8],
     is_reply: bool,
+}
+
+impl Said<'_> {
+    /// What the server said, where a program quotes it behind a code of its own.
+    fn innermost(self) -> Self {
+        inner_reply(self.text).map_or(self, |text| Said { text, is_reply: true })
+    }
 }
 
 fn reply<'m>(diagnostic: &Diagnostic<'m>) -> Said<'m> {
@@ -85,6 +92,7 @@ pub(super) fn record<'r>(
         (Some(own), Some(others)) if others.is_reply && !own.is_reply => Some(others),
         (own, others) => own.or(others),
     };
+    let said = said.map(Said::innermost);
     let remote = group.remote_mta.or_else(|| group.diagnostic.as_ref().and_then(|d| host::in_frame(d.whole)));
     let remote = remote.unwrap_or_default();
     let remote = match told {
@@ -117,18 +125,30 @@ pub(super) fn record<'r>(
 /// The address that failed: the final one; another of the report's where that is a program or no address.
 fn recipient<'r>(group: &'r RecipientFields<'_>, told: Option<&Told<'r>>) -> Option<&'r [u8]> {
     let final_recipient = group.final_recipient.as_deref();
-    if final_recipient.is_some_and(is_address) {
+    if final_recipient.is_some_and(|address| is_address(address) && is_public(address)) {
         return final_recipient;
     }
-    let others =
-        [group.actual_recipient.as_deref(), group.original_recipient.as_deref(), told.and_then(|t| t.recipient)];
-    others.into_iter().flatten().find(|other| is_address(other)).or(final_recipient)
+    let told = told.and_then(|told| told.original_recipient.or(told.recipient));
+    let others = [group.actual_recipient.as_deref(), group.original_recipient.as_deref(), told];
+    let mut others = others.into_iter().flatten().filter(|other| is_address(other));
+    match final_recipient.filter(|address| is_address(address)) {
+        Some(known) => others.find(|other| is_public(other)).or(Some(known)),
+        None => others.next().or(final_recipient),
+    }
+}
+
+/// Whether an address means something outside of the host that reports: no route, and a domain with a dot.
+fn is_public(address: &[u8]) -> bool {
+    !address.starts_with(b"@")
+        && domain_of(address).is_some_and(|domain| domain.contains(&b'.') || domain.starts_with(b"["))
 }
 
 /// The record of what prose alone says.
 pub(super) fn told_record<'r>(told: &Told<'r>, provenance: Provenance) -> DeliveryRecord<'r> {
     let is_named = told.remote_mta.is_some() || told.remote_ip.is_some();
-    let hop: Hop = host::hop(is_named, told.is_reply, None, told.diagnostic, told.status);
+    let said = told.diagnostic.map(|text| Said { text, is_reply: told.is_reply }.innermost());
+    let is_reply = said.is_some_and(|said| said.is_reply);
+    let hop: Hop = host::hop(is_named, is_reply, None, told.diagnostic, told.status);
     DeliveryRecord {
         attempted: told.outcome != Outcome::Deferred,
         reporting_mta: told.reporting_mta,
@@ -139,8 +159,8 @@ pub(super) fn told_record<'r>(told: &Told<'r>, provenance: Provenance) -> Delive
         remote_ip: told.remote_ip,
         stage: told.stage,
         stated_status: told.status,
-        diagnostic: told.diagnostic,
-        is_reply: told.is_reply,
+        diagnostic: said.map(|said| said.text),
+        is_reply,
         ..DeliveryRecord::new(provenance, told.shape, told.outcome, hop)
     }
 }

@@ -158,7 +158,7 @@ impl<'m> Mail<'_, 'm> {
             self.finding.kind = Kind::Disposition;
             return None;
         }
-        if self.signs.may_be_prose() || !statuses.is_empty() {
+        if self.signs.may_be_prose() || !statuses.is_empty() || self.is_event() {
             let inner = self.attached_report().filter(|_| may_open);
             if self.prose(&statuses, inner.is_some(), emit) {
                 return None;
@@ -174,6 +174,16 @@ impl<'m> Mail<'_, 'm> {
             return None;
         }
         self.forwarded().filter(|_| may_open)
+    }
+
+    /// Whether the body is an event in JSON, as providers send them by mail too.
+    fn is_event(&self) -> bool {
+        static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"notificationType"));
+        let mut texts = self.parts.leaves().iter().filter(|part| part.media.is_text());
+        texts.any(|part| {
+            let body = part.body_of(self.bytes).trim_ascii_start();
+            body.first() == Some(&b'{') && MARK.find(body.get(..4096).unwrap_or(body)).is_some()
+        })
     }
 
     fn is_feedback(&self) -> bool {

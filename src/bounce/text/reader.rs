@@ -386,6 +386,10 @@ impl<'l, 't> Reader<'l, 't> {
             return;
         }
         self.note(line);
+        if reason::is_refusal(content) && reason::find_reply(content) == Some(0) {
+            self.open(Owner::All, line.end, line.indent, true);
+            return self.extend(line, number);
+        }
         if line.has(Kind::Intro) {
             self.introduced = true;
         } else if line.has(Kind::Contact) {

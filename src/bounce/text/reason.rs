@@ -49,11 +49,17 @@ impl<'t> Reason<'t> {
 fn marked_status(words: &[u8]) -> Option<EnhancedStatus> {
     let reply = parse_reply(words, false);
     let sure = reply.place == Some(StatusPlace::Marked) || EnhancedStatus::at_start(words).is_some();
+    let opens_line = |status: &EnhancedStatus| {
+        let starts = memchr::memchr_iter(b'\n', words).filter_map(|at| words.get(at + 1..));
+        starts
+            .map(<[u8]>::trim_ascii_start)
+            .any(|line| EnhancedStatus::at_start(line).is_some_and(|(s, _)| s == *status))
+    };
     let bracketed = |status: &EnhancedStatus| {
         let text = format!("({status}");
         memchr::memmem::find(words, text.as_bytes()).is_some()
     };
-    reply.status.filter(|status| sure || bracketed(status))
+    reply.status.filter(|status| sure || bracketed(status) || opens_line(status))
 }
 
 /// Where the first reply of a refusal stands in `words`: a reply code at the start of a line or behind something that
@@ -74,7 +80,9 @@ pub(super) fn find_reply(words: &[u8]) -> Option<usize> {
 
 /// Whether a reply starts at `rest`, with `before` in front of it.
 fn is_reply(before: &[u8], rest: &[u8]) -> bool {
-    if !is_refusal(rest) || matches!(rest.get(3), Some(b'.' | b'/' | b'@' | b'_' | b',' | b'%')) {
+    // `ERROR_CODE :550, ERROR_CODE :5.1.1`
+    let is_labelled = before.trim_ascii_end().ends_with(b":") && rest.get(3) == Some(&b',');
+    if !is_refusal(rest) || matches!(rest.get(3), Some(b'.' | b'/' | b'@' | b'_' | b',' | b'%')) && !is_labelled {
         return false;
     }
     let behind = rest.get(3..).unwrap_or_default();

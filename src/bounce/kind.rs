@@ -49,8 +49,9 @@ impl Kind {
 }
 
 /// Words in the address or name of a program that returns mail, in `From`, `Sender` and `Return-Path`.
-const ROBOTS: [&str; 28] = [
+const ROBOTS: [&str; 29] = [
     "mailer-daemon",
+    "(mmdf)",
     "mailer_daemon",
     "mailerdaemon",
     "mailer daemon",
@@ -81,7 +82,7 @@ const ROBOTS: [&str; 28] = [
 ];
 
 /// Words of a `Subject` that says that mail was not delivered, in lower case.
-const SUBJECTS: [&str; 120] = [
+const SUBJECTS: [&str; 121] = [
     // English
     "undeliver",
     "delivery status",
@@ -100,6 +101,7 @@ const SUBJECTS: [&str; 120] = [
     "failure notice",
     "failure notification",
     "failed mail",
+    "waiting mail",
     "mail fail",
     "mail delivery",
     "mail error",
@@ -300,13 +302,18 @@ impl Signs {
         self.is_from_robot || self.is_report
     }
 
+    /// Whether a program sent it, by its name or its manners.
+    pub fn is_by_program(&self) -> bool {
+        self.is_by_reporter() || self.has_no_sender || self.is_automatic
+    }
+
     /// Whether what its text says may be believed: a person who writes about a bounce is no bounce, and a vacation notice
     /// that comes without a sender is none either.
     pub fn may_be_prose(&self) -> bool {
         if self.is_by_reporter() {
             return true;
         }
-        let by_program = self.is_automatic || self.has_no_sender;
+        let by_program = self.is_by_program();
         !self.is_notice() && (self.has_no_sender || (self.says_undelivered && (by_program || !self.is_answer)))
     }
 

@@ -5,7 +5,7 @@ use super::host;
 use super::text::Told;
 use crate::provenance::Provenance;
 use crate::record::{DeliveryRecord, Hop, Outcome, domain_of};
-use crate::smtp::{inner_reply, parse_reply};
+use crate::smtp::{EnhancedStatus, inner_reply, parse_reply};
 
 /// Name of records that were read from the fields of a notification.
 pub(super) const SHAPE: &str = "dsn";
@@ -103,6 +103,9 @@ pub(super) fn record<'r>(
     let words = group.diagnostic.as_ref().map(|d| d.whole).or(said.map(|said| said.text));
     let is_named = remote != host::Host::default();
     let status = group.status.or(told.and_then(|told| told.status));
+    // What a program puts in front of the reply that it quotes is more precise than X.0.0.
+    let outer = words.and_then(|words| EnhancedStatus::at_start(words.trim_ascii())).map(|(status, _)| status);
+    let status = status.filter(|status| status.detail != 0 || status.subject != 0).or(outer).or(status);
     let hop = host::hop(is_named, is_reply, group.diagnostic.as_ref(), words, status);
     let final_recipient = recipient(group, told);
     DeliveryRecord {

@@ -219,7 +219,7 @@ impl<'m> Mail<'_, 'm> {
         let tail = original.is_none().then(|| readable.iter().find_map(|text| returned_in(text))).flatten();
         let returned = returned(original.as_deref().or(tail));
         let clue_values = self.clues();
-        let clues = clue_values.borrow(returned.to);
+        let clues = Clues { is_report: self.signs.says_undelivered, ..clue_values.borrow(returned.to) };
         let mut told = Vec::new();
         for text in &readable {
             text::read(text, &clues, &mut told);
@@ -255,17 +255,28 @@ impl<'m> Mail<'_, 'm> {
         let tail = original.is_none().then(|| texts.iter().find_map(|text| returned_in(text))).flatten();
         let returned = returned(original.as_deref().or(tail));
         let clue_values = self.clues();
-        let clues = clue_values.borrow(returned.to);
+        // Where the attached message is a report, its `To` is who sent the mail that failed.
+        let to = returned.to.filter(|_| !may_open);
+        let clues = Clues { is_report: self.signs.says_undelivered, ..clue_values.borrow(to) };
         let told = told_by(&texts, &clues);
         let names_one = told.iter().any(|told| told.recipient.is_some());
-        if told.is_empty() || (!names_one && (may_open || !self.signs.is_by_reporter())) {
+        let is_quoted = returned.header.is_some() || !statuses.is_empty();
+        let says_why = told.iter().any(|told| told.is_reply || told.status.is_some());
+        if told.is_empty()
+            || (!names_one && (may_open || !is_quoted || !self.signs.is_by_reporter()))
+            || !(self.signs.is_by_program() || is_quoted || says_why)
+        {
             return false;
         }
         let facts = BounceFacts { header: self.header, returned: returned.header, times: self.times() };
         for told in &told {
             let mut record = merge::told_record(told, self.provenance);
             record.sender = record.sender.or(returned.sender);
-            record.final_recipient = record.final_recipient.or_else(|| only_address(returned.to?));
+            let to = returned.to.and_then(only_address);
+            record.final_recipient = match (record.final_recipient, to) {
+                (Some(name), Some(to)) if is_local_part(name, to) => Some(to),
+                (known, to) => known.or(to),
+            };
             emit(&record, &facts);
         }
         self.finding.records += told.len() as u32;
@@ -278,7 +289,10 @@ impl<'m> Mail<'_, 'm> {
     /// The readable leaves: plain text, then HTML.
     fn texts(&mut self) -> Vec<Cow<'m, [u8]>> {
         let (bytes, cost) = (self.bytes, &mut self.cost);
-        let plain = self.parts.leaves().iter().filter(|part| matches!(part.media, Media::Plain | Media::Text));
+        // Other texts, such as calendars, are believed of a program that returns mail alone.
+        let other = self.signs.is_by_reporter();
+        let is_plain = |part: &&Part| part.media == Media::Plain || (other && part.media == Media::Text);
+        let plain = self.parts.leaves().iter().filter(is_plain);
         let all = plain.chain(self.parts.of(Media::Html)).take(MAX_TEXTS);
         all.map(|part| decode::text(bytes, part, cost)).collect()
     }
@@ -329,6 +343,11 @@ impl<'m> Mail<'_, 'm> {
         let mut others = self.parts.leaves().iter().filter(|part| part.media != Media::Message);
         others.all(|part| part.media.is_text() && is_short(part)).then_some(range)
     }
+}
+
+/// Whether a name without a domain is the local part of an address.
+fn is_local_part(name: &[u8], address: &[u8]) -> bool {
+    address.strip_prefix(name).is_some_and(|rest| rest.starts_with(b"@"))
 }
 
 fn survey(texts: &[Cow<'_, [u8]>]) -> Survey {
@@ -385,18 +404,28 @@ fn returned(message: Option<&[u8]>) -> Returned<'_> {
     let Some(header) = message.get(split(message).header).filter(|header| !header.is_empty()) else {
         return Returned::default();
     };
-    let (mut path, mut from, mut to) = (None, None, None);
+    let (mut path, mut from, mut to, mut received) = (None, None, None, None);
     for field in fields(header) {
         let slot = match field.name.len() {
             11 if field.is("Return-Path") => &mut path,
             4 if field.is("From") => &mut from,
             2 if field.is("To") => &mut to,
+            8 if field.is("Received") => &mut received,
             _ => continue,
         };
         *slot = slot.or(Some(field.value));
     }
+    let to = to.or_else(|| received.and_then(received_for));
     let sender = path.and_then(first_address).or_else(|| from.and_then(first_address));
     Returned { header: Some(header), sender, to }
+}
+
+/// The recipient that a `Received` field names, if it names one.
+fn received_for(value: &[u8]) -> Option<&[u8]> {
+    let at = memmem::find_iter(value, b"for ")
+        .find(|at| at.checked_sub(1).and_then(|before| value.get(before)).is_some_and(u8::is_ascii_whitespace))?;
+    let rest = value.get(at + 4..)?;
+    rest.get(..memchr::memchr(b';', rest)?)
 }
 
 fn first_address(value: &[u8]) -> Option<&[u8]> {
@@ -417,6 +446,7 @@ impl ClueValues<'_> {
             from: self.from.as_deref(),
             failed_recipients: self.failed,
             original_to,
+            is_report: false,
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn is_html(text: &[u8]) -> bool {
 }
 
 /// The words of `html`: tags gone, entities decoded, a new line where a block starts or ends, blanks squeezed outside of
-/// `<pre>`. A `<` that opens no tag, such as that of `<a@b.example>`, stays.
+/// `<pre>`. The first cell of a table's row becomes a label. A `<` that opens no tag, such as that of `<a@b.example>`, stays.
 pub(super) fn text(html: &[u8]) -> Vec<u8> {
     let mut out = Out { bytes: Vec::with_capacity(html.len()), in_pre: false, unclosed: [false; HIDDEN.len()] };
     let mut at = 0;
@@ -78,6 +78,20 @@ impl Out {
         } else if !matches!(self.bytes.last(), None | Some(b' ' | b'\n')) {
             self.bytes.push(b' ');
         }
+    }
+
+    /// The border of a table's cell: what stands in the first one of a row is a label.
+    fn cell(&mut self, closes: bool) {
+        const LABEL: usize = 48;
+        let line = self.bytes.rsplit(|b| *b == b'\n').next().unwrap_or(&[]).trim_ascii();
+        let is_label = !closes && !line.is_empty() && line.len() <= LABEL && !line.contains(&b':');
+        if is_label {
+            while self.bytes.last() == Some(&b' ') {
+                self.bytes.pop();
+            }
+            self.bytes.push(b':');
+        }
+        self.push(b' ');
     }
 
     fn line_end(&mut self) {
@@ -119,7 +133,7 @@ fn tag(rest: &[u8], out: &mut Out) -> usize {
     if is_one_of(name, &BLOCKS) {
         out.line_end();
     } else if name.eq_ignore_ascii_case(b"td") || name.eq_ignore_ascii_case(b"th") {
-        out.push(b' ');
+        out.cell(closes);
     }
     end + 1
 }
@@ -187,7 +201,7 @@ mod tests {
         check("mail <a@b.example>: no <b>way</b>", "mail <a@b.example>: no way");
         check("<pre>a\n  b</pre>c", "a\n  b\nc");
         check("<!-- x --><style>y</style>z <style>w", "z w");
-        check("<tr><td>a</td><td>b</td></tr>", "a b\n");
+        check("<tr><td>a</td><td>b</td><td>c</td></tr>", "a: b c\n");
         check("1 < 2 <", "1 < 2 <");
     }
 

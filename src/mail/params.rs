@@ -28,8 +28,11 @@ pub fn params(value: &[u8]) -> impl Iterator<Item = (&[u8], Cow<'_, [u8]>)> {
     std::iter::from_fn(one).take(MAX_PARAMS)
 }
 
+/// Name and value.
+type Param<'v> = (&'v [u8], Cow<'v, [u8]>);
+
 /// One parameter, and where its `;` or the end stands.
-fn param(value: &[u8], from: usize) -> (Option<(&[u8], Cow<'_, [u8]>)>, usize) {
+fn param(value: &[u8], from: usize) -> (Option<Param<'_>>, usize) {
     let rest = value.get(from..).unwrap_or(&[]);
     let Some(len) = rest.iter().position(|b| matches!(b, b'=' | b';')) else { return (None, value.len()) };
     if rest.get(len) == Some(&b';') {

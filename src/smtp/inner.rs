@@ -27,7 +27,12 @@ fn is_refusal(text: &[u8]) -> bool {
 
 fn behind_address(reply: &[u8]) -> Option<&[u8]> {
     let rest = reply.get(3..).filter(|_| is_refusal(reply))?.trim_ascii_start();
-    let rest = EnhancedStatus::at_start(rest).map_or(rest, |(_, len)| rest.get(len..).unwrap_or(rest));
+    // A precise code is the server's own: then the code in its words is a remark.
+    let rest = match EnhancedStatus::at_start(rest) {
+        Some((status, _)) if status.subject != 0 || status.detail != 0 => return None,
+        Some((_, len)) => rest.get(len..)?,
+        None => rest,
+    };
     let at = memchr::memmem::find(rest, b"... ")?;
     let (address, rest) = rest.split_at(at);
     let is_address = !address.trim_ascii().is_empty() && !address.trim_ascii().iter().any(u8::is_ascii_whitespace);
@@ -70,6 +75,7 @@ mod tests {
         );
         check("5.4.7 - Delivery expired (message too old) 'timeout'", None);
         check("550 5.1.1 <a@example.com>... User unknown", None);
+        check("553 5.3.0 <a@example.com>... 550 addressee unknown", None);
         check("550 5.7.1 wait... 450 seconds", None);
         check("550 5.7.1 <421 4.4.2 x>", None);
         check("", None);

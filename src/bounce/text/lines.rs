@@ -55,10 +55,6 @@ impl<'t> Lines<'t> {
         Lines { text, lines }
     }
 
-    pub fn len(&self) -> usize {
-        self.lines.len()
-    }
-
     pub fn get(&self, at: usize) -> Option<Line> {
         self.lines.get(at).copied()
     }

@@ -81,6 +81,8 @@ pub struct Clues<'t> {
     pub failed_recipients: Option<&'t [u8]>,
     /// `To` of the returned message, raw, where that is known.
     pub original_to: Option<&'t [u8]>,
+    /// The header says that this is a report of mail that was not delivered.
+    pub is_report: bool,
 }
 
 /// Reads what `text` says of each recipient that failed or must wait, in the order of the text, and adds it to `out`.

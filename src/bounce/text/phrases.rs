@@ -51,11 +51,6 @@ pub(super) fn find(text: &[u8]) -> impl Iterator<Item = (usize, Kind)> {
     })
 }
 
-/// Whether `text` has a phrase of this kind.
-pub(super) fn tells(text: &[u8], kind: Kind) -> bool {
-    find(text).any(|(_, found)| found == kind)
-}
-
 static PHRASES: &[(&str, Kind)] = &[
     // English: recipients follow.
     ("following address", Intro),

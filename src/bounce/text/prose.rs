@@ -4,7 +4,7 @@ use super::address;
 use super::entries::{Entries, Rank};
 use super::lines::Lines;
 use super::phrases::{self, Kind};
-use super::reason::{Reason, find_reply};
+use super::reason::{Reason, find_reply, is_refusal};
 
 /// Words in front of an address that is no recipient.
 const NOT_TO: [&[u8]; 10] =
@@ -45,8 +45,13 @@ fn fails(sentence: &[u8]) -> bool {
 
 fn may_fail(sentence: &[u8], at: usize) -> bool {
     let before = sentence.get(..at).unwrap_or_default();
+    let line = before.rsplit(|b| *b == b'\n').next().unwrap_or(before).trim_ascii_start();
+    if is_refusal(line) && !line.contains(&b'<') {
+        return false;
+    }
     let before = before.strip_suffix(b"<").unwrap_or(before).trim_ascii_end();
     let word = before.rsplit(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
+    let word = if word.eq_ignore_ascii_case(b"from:") { b"from" } else { word };
     !NOT_TO.iter().any(|not| word.eq_ignore_ascii_case(not))
 }
 

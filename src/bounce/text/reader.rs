@@ -197,7 +197,11 @@ impl<'l, 't> Reader<'l, 't> {
         let Some(open) = self.open.take().filter(|open| !open.is_empty()) else { return };
         let words = self.lines.span(open.start, open.end);
         match open.owner {
-            Owner::All => self.found.labelled = self.found.labelled.or(Some(words)),
+            Owner::All => {
+                let is_reply = |words: &[u8]| reason::find_reply(words).is_some();
+                let known = self.found.labelled.filter(|known| is_reply(known) || !is_reply(words));
+                self.found.labelled = known.or(Some(words));
+            }
             Owner::Recipient(place) => {
                 let reason = Reason::read(words);
                 if let Some(entry) = self.found.entries.get_mut(place) {
@@ -333,7 +337,9 @@ impl<'l, 't> Reader<'l, 't> {
             }
             return true;
         }
-        let opened = address::opening(body).or_else(|| self.introduced.then(|| named_address(body)).flatten());
+        let may_be_named = self.introduced && !line.has(Kind::Contact);
+        let opened = address::opening(body).or_else(|| may_be_named.then(|| named_address(body)).flatten());
+        let opened = opened.or_else(|| self.bare_name(body, line));
         let Some(opened) = opened else { return false };
         let rest = opened.rest.trim_ascii_start();
         let reason = match Tail::of(opened.rest) {
@@ -357,6 +363,14 @@ impl<'l, 't> Reader<'l, 't> {
             open.end = line.end;
         }
         true
+    }
+
+    /// `joe`, alone and set in under a line that introduces recipients: a local part, as Exim writes those of its own host.
+    fn bare_name(&self, body: &'t [u8], line: Line) -> Option<Opened<'t>> {
+        let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+');
+        let is_bare = self.introduced && self.open.is_none() && self.found.entries.list.is_empty();
+        let is_bare = is_bare && line.indent > 0 && body.len() <= 64 && body.iter().all(is_name);
+        is_bare.then_some(Opened { address: body, rest: &[], angled: false })
     }
 
     /// Further recipients in the line of the first.
@@ -455,7 +469,11 @@ fn named_address(body: &[u8]) -> Option<Opened<'_>> {
     let near = body.get(..MAX_NAME).unwrap_or(body);
     let open = near.iter().position(|b| matches!(b, b'<' | b'(' | b'['))?;
     let name = near.get(..open)?;
-    if name.iter().any(|b| matches!(b, b':' | b'.' | b'@' | b';')) || name.split(|b| *b == b' ').count() > 6 {
+    let is_sentence = ["\u{3001}", "\u{3002}"].iter().any(|mark| memchr::memmem::find(name, mark.as_bytes()).is_some());
+    if is_sentence
+        || name.iter().any(|b| matches!(b, b':' | b'.' | b'@' | b';'))
+        || name.split(|b| *b == b' ').count() > 6
+    {
         return None;
     }
     let inside = body.get(open..)?;

@@ -41,7 +41,15 @@ impl<'t> Reason<'t> {
         };
         let text = without_frame_end(reply, words.get(..reply_at.unwrap_or(0)).unwrap_or_default());
         let behind = reply.get(text.len()..).unwrap_or_default();
-        Reason { text, is_reply: true, status: None, host, ip, stage: stage(behind).or_else(|| stage(frame)) }
+        let status = memchr::memrchr(b'#', frame).and_then(|at| EnhancedStatus::at_start(frame.get(at + 1..)?));
+        Reason {
+            text,
+            is_reply: true,
+            status: status.map(|(status, _)| status),
+            host,
+            ip,
+            stage: stage(behind).or_else(|| stage(frame)),
+        }
     }
 }
 
@@ -81,7 +89,10 @@ pub(super) fn find_reply(words: &[u8]) -> Option<usize> {
 /// Whether a reply starts at `rest`, with `before` in front of it.
 fn is_reply(before: &[u8], rest: &[u8]) -> bool {
     // `ERROR_CODE :550, ERROR_CODE :5.1.1`
-    let is_labelled = before.trim_ascii_end().ends_with(b":") && rest.get(3) == Some(&b',');
+    let words = before.trim_ascii_end();
+    let ends_with_code =
+        words.len().checked_sub(4).and_then(|at| words.get(at..)).is_some_and(|w| w.eq_ignore_ascii_case(b"code"));
+    let is_labelled = (words.ends_with(b":") || ends_with_code) && rest.get(3) == Some(&b',');
     if !is_refusal(rest) || matches!(rest.get(3), Some(b'.' | b'/' | b'@' | b'_' | b',' | b'%')) && !is_labelled {
         return false;
     }
@@ -152,7 +163,7 @@ fn announced(before: &[u8], status: bool) -> bool {
     }
     let len = before.iter().rev().take(12).take_while(|b| b.is_ascii_alphabetic()).count();
     let word = before.get(before.len() - len..).unwrap_or_default().to_ascii_lowercase();
-    let own_word = blanks > 0 && (status || WORDS.contains(&word.as_slice()));
+    let own_word = blanks > 0 && (status || WORDS.contains(&word.as_slice()) || word.ends_with(b"code"));
     own_word || (blanks > 0 && status)
 }
 

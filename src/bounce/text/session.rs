@@ -156,13 +156,20 @@ impl<'t> Session<'t> {
                 entry.learn(&reason);
             }
         }
-        let Some(general) = self.general() else { return };
+        if self.general().is_none() {
+            return;
+        }
         if entries.list.is_empty() {
             for recipient in &self.accepted {
                 entries.claim(recipient, Rank::Session);
             }
         }
-        let reason = general.reason(text);
+        self.give_general(text, entries);
+    }
+
+    /// Gives the general refusal to all recipients that have no reply.
+    pub fn give_general(&self, text: &'t [u8], entries: &mut Entries<'t>) {
+        let Some(reason) = self.general().map(|general| general.reason(text)) else { return };
         for entry in entries.list.iter_mut().filter(|entry| entry.needs_reply()) {
             entry.learn(&reason);
         }

@@ -14,13 +14,16 @@ use crate::record::Outcome;
 pub(super) fn settle<'t>(lines: &Lines<'t>, found: Findings<'t>, clues: &Clues<'t>, out: &mut Vec<Told<'t>>) {
     let mut found = found;
     let subject = Subject::read(clues.subject);
-    let is_report = subject.fails || from_daemon(clues.from) || (clues.subject.is_none() && clues.from.is_none());
+    let is_report = clues.is_report
+        || subject.fails
+        || from_daemon(clues.from)
+        || (clues.subject.is_none() && clues.from.is_none());
     found.session.settle(lines.text, &mut found.entries);
     if is_report && found.entries.best_rank() < Some(Rank::Session) {
         prose::read(lines, &mut found.entries);
     }
     let has_reply = found.entries.list.iter().any(|entry| entry.told.is_reply);
-    if !(found.failure || has_reply || is_report && subject.fails) {
+    if !(found.failure || has_reply || is_report && (subject.fails || clues.is_report)) {
         return;
     }
     if found.entries.best_rank() < Some(Rank::Prose) {
@@ -28,6 +31,7 @@ pub(super) fn settle<'t>(lines: &Lines<'t>, found: Findings<'t>, clues: &Clues<'
             return;
         }
         from_clues(clues, &subject, &mut found.entries);
+        found.session.give_general(lines.text, &mut found.entries);
     }
     found.entries.keep_best();
     let common = common_reason(lines, &found);

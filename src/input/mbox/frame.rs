@@ -216,9 +216,12 @@ fn prove(bytes: &[u8], end: usize, header: usize, at_end: bool) -> Proof {
         at += line_end;
         starts_line = true;
     }
-    // A further line end would have been one too many; the end of the input or a separator is not.
-    let rest = bytes.get(at..).unwrap_or(&[]);
-    if rest.is_empty() && at_end { Proof::Next(at) } else { Proof::Fails }
+    // Anything further would be one line too many; the end of the input is not.
+    match (bytes.get(at..).unwrap_or(&[]), at_end) {
+        ([], true) => Proof::Next(at),
+        ([], false) => Proof::More,
+        _ => Proof::Fails,
+    }
 }
 
 /// Whether the line at the start of `bytes`, which follows an empty line, is a separator; `None` if its end is not known.

@@ -440,3 +440,12 @@ proptest! {
         prop_assert_eq!(cut_with(text.as_bytes(), limits), reference::cut(text.as_bytes(), limits));
     }
 }
+
+/// The input ends where the block is full, behind as many line ends as may follow a body.
+#[test]
+fn a_proof_waits_for_the_end_of_the_input() {
+    let text = format!("{SEPARATOR}Content-Length: 0\n\n\n\n\n");
+    let limits = Limits { block: text.len(), ..LIMITS };
+    let (messages, counts) = cut_with(text.as_bytes(), limits);
+    assert_eq!((messages.len(), messages[0].length_right, counts.content_length_right), (1, true, 1));
+}

@@ -63,11 +63,11 @@ fn row(name: &str, time: Duration, of: &Bytes, first: Option<Duration>) {
     println!("{name:<44}{:>8.3} s{rate:>12.0}{pace:>10.0}{ratio:>9}", seconds);
 }
 
-fn median(mut run: impl FnMut()) -> Duration {
+fn median<T>(mut run: impl FnMut() -> T) -> Duration {
     let mut times: Vec<Duration> = (0..REPEATS)
         .map(|_| {
             let start = Instant::now();
-            run();
+            std::hint::black_box(run());
             start.elapsed()
         })
         .collect();
@@ -109,7 +109,7 @@ fn bounces_alone(lab: &Path, bounces: &[Vec<u8>], knowledge: &Knowledge) {
     let (single, counts) = (scan(&one, 1, knowledge), scan(&all, 1, knowledge));
     assert_eq!((counts.mails, counts.records), (size.mails as u64, single.records * COPIES as u64));
     assert!(counts.mails_with_records * 10 >= counts.mails * 9, "{counts:?}");
-    let ours = median(|| drop(scan(&all, 1, knowledge)));
+    let ours = median(|| scan(&all, 1, knowledge));
     row("bounces: bouncesift, 1 thread, complete", ours, &size, None);
     let parser = median(|| assert_eq!(parse_only(&all), size.mails));
     row("bounces: mail-parser, parse alone", parser, &size, Some(ours));
@@ -135,8 +135,8 @@ fn sisimai(one: &Path, mails: usize, bytes: u64, all: &Bytes, ours: Duration) {
         return println!("bounces: Sisimai is not installed (Debian: libsisimai-perl)");
     };
     assert!(found * 10 >= mails * 7, "Sisimai read {found} of {mails}");
-    let start_up = median(|| drop(Command::new("perl").args(["-e", "use Sisimai"]).output().unwrap()));
-    let time = median(|| drop(run().unwrap())).saturating_sub(start_up);
+    let start_up = median(|| Command::new("perl").args(["-e", "use Sisimai"]).output().unwrap());
+    let time = median(|| run().unwrap()).saturating_sub(start_up);
     let ours = ours.mul_f64(mails as f64 / all.mails as f64);
     row("bounces: Sisimai, start-up not counted", time, &Bytes { mails, bytes }, Some(ours));
 }
@@ -160,13 +160,13 @@ fn archive(lab: &Path, bounces: &[Vec<u8>], knowledge: &Knowledge) {
     let counts = scan(&path, 0, knowledge);
     assert_eq!(counts.mails, mails as u64);
     assert!(counts.mails_with_records <= expected as u64 && counts.mails_with_records * 10 >= expected as u64 * 9);
-    let ours = median(|| drop(scan(&path, 0, knowledge)));
+    let ours = median(|| scan(&path, 0, knowledge));
     row("archive, 1 % bounces: bouncesift, all cores", ours, &size, None);
     let rg = || Command::new("rg").args(["-c", "^From "]).arg(&path).output();
     match rg() {
         Ok(out) => {
             assert_eq!(String::from_utf8(out.stdout).unwrap().trim().parse::<usize>().unwrap(), mails);
-            row("archive: rg -c '^From '", median(|| drop(rg().unwrap())), &size, Some(ours));
+            row("archive: rg -c '^From '", median(|| rg().unwrap()), &size, Some(ours));
         }
         Err(_) => println!("archive: rg is not installed (Debian: ripgrep)"),
     }
@@ -186,7 +186,7 @@ fn maildir(lab: &Path, bounces: &[Vec<u8>], knowledge: &Knowledge) {
     let size = Bytes { mails: files, bytes };
     let counts = scan(&root, 0, knowledge);
     assert_eq!((counts.mails, counts.mail_bytes), (files as u64, bytes));
-    let ours = median(|| drop(scan(&root, 0, knowledge)));
+    let ours = median(|| scan(&root, 0, knowledge));
     row("Maildir: bouncesift, all cores", ours, &size, None);
     let threads = std::thread::available_parallelism().unwrap().get();
     let plain = median(|| assert_eq!(open_read_close(&root.join("cur"), threads), bytes));

@@ -97,7 +97,9 @@ pub fn sniff(head: &[u8]) -> Sniffed {
 /// at, two of the fields well known.
 fn is_message(text: &[u8]) -> bool {
     let mut known: Vec<&str> = Vec::new();
-    let lines = text.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    // Lines may end with CR alone, as the reader of mails takes them.
+    let line_end = if memchr::memchr(b'\n', text).is_some() { b'\n' } else { b'\r' };
+    let lines = text.split(|b| *b == line_end).map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     for (nth, line) in lines.take(HEADER_LINES).enumerate() {
         let is_separator = nth == 0 && (line.starts_with(b"From ") || line.starts_with(b">From "));
         let is_fold = nth > 0 && matches!(line.first(), Some(b' ' | b'\t'));
@@ -155,6 +157,7 @@ mod tests {
         assert_eq!(sniff(b"From a@example.com Mon Nov 23 10:00:00 2026\n"), Sniffed::Mbox);
         assert_eq!(sniff(b"\n\nFrom a@example.com Mon Nov 23 10:00:00 2026\nTo: x"), Sniffed::Mbox);
         assert_eq!(sniff(b"RETURN-PATH: <>\r\nReceived: by x\r\n\tid 1\r\nSubject: x"), Sniffed::Message);
+        assert_eq!(sniff(b"From: a\rTo: b\rSubject: x\r\rbody\r"), Sniffed::Message);
         assert_eq!(sniff(b">From a@example.com\nX-Odd: 1\nFrom: a\nX-Other: 2\nTo: b\n"), Sniffed::Message);
         assert_eq!(sniff(b"From somebody who writes\nfrom: here\nto: there\n"), Sniffed::Message);
         assert_eq!(sniff(b"\x7fELF\x02\x01"), Sniffed::Binary);

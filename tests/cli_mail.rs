@@ -336,6 +336,19 @@ fn forged_bounces_are_counted_apart() {
     }
 }
 
+/// 31: a bounce that is not believed does not hide the one that is, in whatever order they come.
+#[test]
+fn a_forged_bounce_hides_no_true_one() {
+    let bounce = bounce(1, "user@example.com");
+    let forged = bounce.replace("sender@example.org", "x@spam.example").replace("Sorry.", "Forged.");
+    for (first, second) in [(&forged, &bounce), (&bounce, &forged)] {
+        let lab = Lab::new();
+        lab.write("m.mbox", in_mbox(first) + &in_mbox(second));
+        let summary = lab.summary("m.mbox --own-domain example.org");
+        assert_eq!(count(&summary, "/bounced"), 1, "{first}");
+    }
+}
+
 /// The same inputs give the same bytes at any number of threads and in any order of the paths.
 #[test]
 fn results_of_mails_depend_on_no_order() {

@@ -134,10 +134,13 @@ impl Inner<'_> {
         counts.attempt(hop, outcome, weight);
         counts.told_before += u64::from(told_before);
         if weight > 0 {
-            for recipient in &recipients {
-                messages.iter().for_each(|message| {
-                    self.told.tell(told::refusal(*message, recipient));
-                });
+            // What is not believed must not hide what is: whoever knows a Message-ID could forge a bounce ahead.
+            if refusal.0.trust.is_believed() {
+                for recipient in &recipients {
+                    messages.iter().for_each(|message| {
+                        self.told.tell(told::refusal(*message, recipient));
+                    });
+                }
             }
             let (key, refused) = refusal;
             self.tally.refusals.at(&key).merge(refused);

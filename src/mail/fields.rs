@@ -58,7 +58,7 @@ pub fn split(message: &[u8]) -> Split {
         (at, count) = (next, count + 1);
     }
     let end = odd.unwrap_or(at);
-    Split { header: start..end, body: end..message.len(), capped: false }
+    Split { header: start..end, body: end..message.len(), capped: at - start > MAX_BYTES }
 }
 
 /// Length of the mbox separator in front of a message, 0 where there is none.
@@ -201,6 +201,7 @@ mod tests {
         let message = format!("A: {}\nB: 1\nC: 1\n\nbody", "x".repeat(MAX_BYTES));
         assert_eq!(cut(&message).1, "body");
         assert!(cut(&message).2);
+        assert!(cut(&format!("A: {}", "x".repeat(MAX_BYTES))).2, "a message cut within a field");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! From what a report says of a recipient to a record.
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
 use super::dsn::{Action, Diagnostic, MessageFields, RecipientFields};
 use super::host;
 use super::text::Told;
@@ -59,23 +62,43 @@ fn reply<'m>(diagnostic: &Diagnostic<'m>) -> Said<'m> {
     Said { text: diagnostic.whole, is_reply: names_status }
 }
 
-/// What the prose of the same report says of the recipient of a group.
-pub(super) fn told_of<'a, 't>(
-    group: &RecipientFields<'_>,
-    is_only: bool,
+/// What the prose of a report says, by recipient: a report may list thousands in its prose and in its groups.
+pub(super) struct ByRecipient<'a, 't> {
     told: &'a [Told<'t>],
-) -> Option<&'a Told<'t>> {
-    let addresses = [&group.final_recipient, &group.original_recipient, &group.actual_recipient];
-    let is_same = |told: &&Told<'_>| {
-        let named = [told.recipient, told.original_recipient];
-        let mut pairs =
-            addresses.iter().filter_map(|a| a.as_deref()).flat_map(|a| named.iter().flatten().map(move |b| (a, *b)));
-        pairs.any(|(a, b)| a.eq_ignore_ascii_case(b))
-    };
-    let same = told.iter().filter(is_same);
-    // The one that quotes a server says most.
-    let best = same.max_by_key(|told| (told.is_reply, told.diagnostic.is_some()));
-    best.or_else(|| told.first().filter(|_| is_only && told.len() == 1))
+    /// Index into `told` of what says most, by address in lower case.
+    best: HashMap<Vec<u8>, usize, RandomState>,
+}
+
+impl<'a, 't> ByRecipient<'a, 't> {
+    /// Sorts what was told.
+    pub(super) fn new(told: &'a [Told<'t>]) -> Self {
+        let mut by = ByRecipient { told, best: HashMap::default() };
+        for (at, one) in told.iter().enumerate() {
+            for address in [one.recipient, one.original_recipient].into_iter().flatten() {
+                let known = by.best.entry(address.to_ascii_lowercase()).or_insert(at);
+                if weight(told, at) > weight(told, *known) {
+                    *known = at;
+                }
+            }
+        }
+        by
+    }
+
+    /// What was told of the recipient of a group; where there is but one group, also what names nobody.
+    pub(super) fn of(&self, group: &RecipientFields<'_>, is_only: bool) -> Option<&'a Told<'t>> {
+        if self.told.is_empty() {
+            return None;
+        }
+        let addresses = [&group.final_recipient, &group.original_recipient, &group.actual_recipient];
+        let same = addresses.into_iter().flatten().filter_map(|a| self.best.get(&a.to_ascii_lowercase()).copied());
+        let best = same.max_by_key(|at| weight(self.told, *at)).and_then(|at| self.told.get(at));
+        best.or_else(|| self.told.first().filter(|_| is_only && self.told.len() == 1))
+    }
+}
+
+/// The one that quotes a server says most; of equals, the last.
+fn weight(told: &[Told<'_>], at: usize) -> (bool, bool, usize) {
+    told.get(at).map_or((false, false, at), |told| (told.is_reply, told.diagnostic.is_some(), at))
 }
 
 /// The record of a group.

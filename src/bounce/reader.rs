@@ -224,12 +224,13 @@ impl<'m> Mail<'_, 'm> {
         for text in &readable {
             text::read(text, &clues, &mut told);
         }
+        let told = merge::ByRecipient::new(&told);
         let mut message = MessageFields::default();
         let (times, is_only) = (self.times(), survey.groups == 1);
         for text in texts {
             let read = dsn::read(text, &mut message, &mut |message, group, _| {
                 let Some(outcome) = merge::outcome(group) else { return };
-                let told = merge::told_of(group, is_only, &told);
+                let told = told.of(group, is_only);
                 let mut record = merge::record(message, group, told, outcome, self.provenance);
                 record.sender = record.sender.or(returned.sender);
                 let times = Times { last_attempt: group.last_attempt, arrival: message.arrival_date, ..times };

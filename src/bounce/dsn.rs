@@ -25,7 +25,7 @@ use std::borrow::Cow;
 use super::host::{self, Host};
 use crate::mail::fields::starts_field;
 use crate::mail::{line_at, starts_with_ignore_case};
-use crate::smtp::{EnhancedStatus, ReplyCode, locate_reply};
+use crate::smtp::{EnhancedStatus, ReplyCode, locate_reply, parse_reply};
 
 /// Recipient groups of one notification that are read; the rest is left out and told.
 pub const MAX_GROUPS: u32 = 10_000;
@@ -95,7 +95,8 @@ impl<'m> Diagnostic<'m> {
         if whole.is_empty() {
             return None;
         }
-        let text = locate_reply(whole);
+        let located = locate_reply(whole);
+        let text = inner_reply(located).unwrap_or(located);
         let has_code = ReplyCode::at_start(text).is_some_and(|code| code.class() >= 4)
             || EnhancedStatus::at_start(text).is_some()
             || text.len() < whole.len();
@@ -334,15 +335,14 @@ impl<'m> Groups<'m> {
         let once = FINAL | ORIGINAL | ACTION | STATUS;
         let again = self.open.seen & bit & once != 0;
         let complete = self.open.seen & FINAL != 0 && self.open.seen & (ACTION | STATUS) != 0;
-        let starts_anew = bit & (FINAL | ORIGINAL) != 0 && self.completes_done();
-        again || (behind_empty_line && (complete || self.open.seen & bit != 0 || starts_anew))
+        again || (behind_empty_line && (complete || self.open.seen & bit != 0 || self.completes_last(bit)))
     }
 
-    /// Whether the open block names no recipient and holds what the group before it lacks: then an empty line cut that
-    /// group in two.
-    fn completes_done(&self) -> bool {
-        let told = self.open.seen & (ACTION | STATUS | DIAGNOSTIC);
-        !self.open.has_recipient() && told != 0 && self.done.as_ref().is_some_and(|done| done.seen & told == 0)
+    /// Whether the open block, in front of a recipient, has just the fields that the group before it lacks.
+    fn completes_last(&self, bit: u8) -> bool {
+        let recipients = FINAL | ORIGINAL | ACTUAL;
+        let lacks = self.done.as_ref().is_some_and(|done| done.seen & self.open.seen == 0);
+        bit & recipients != 0 && !self.open.has_recipient() && lacks
     }
 
     fn close(
@@ -373,6 +373,24 @@ impl<'m> Groups<'m> {
         each(message, &done, Place { index: self.read.groups, is_last });
         self.read.groups += 1;
     }
+}
+
+/// The remote server's reply in a text that starts with the reporting program's own codes: quoted behind a word of its own
+/// (`5.1.0 - Unknown address error 550-'5.2.2 full'`), or in `<>` behind a notice that the time is up
+/// (`554 4.4.7 Message expired.<421 4.4.2 Timed out>`).
+fn inner_reply(text: &[u8]) -> Option<&[u8]> {
+    let is_reply = |text: &[u8]| ReplyCode::at_start(text).is_some_and(|code| code.class() >= 4);
+    if EnhancedStatus::at_start(text)
+        .is_some_and(|(_, len)| text.get(len..).is_some_and(|rest| rest.starts_with(b" - ")))
+    {
+        let quote = memchr::memmem::find(text, b"-'")?;
+        return text.get(quote.checked_sub(3)?..).filter(|reply| is_reply(reply));
+    }
+    let own = parse_reply(text, false).status.filter(|status| status.is_generic() && status.subject != 0)?;
+    let inner = text.get(memchr::memchr(b'<', text)? + 1..)?;
+    let inner = inner.get(..memchr::memchr(b'>', inner)?)?;
+    let says_more = parse_reply(inner, false).status.is_some_and(|status| status != own);
+    (is_reply(inner) && says_more).then_some(inner)
 }
 
 /// A value without the type in front of its first `;`, and that type.
@@ -441,7 +459,9 @@ fn without_angles(text: &[u8]) -> &[u8] {
         let rest = text.get(open + 1..)?;
         rest.get(..memchr::memchr(b'>', rest)?)
     });
-    inner.unwrap_or(text).trim_ascii()
+    let text = inner.unwrap_or(text).trim_ascii();
+    let text = text.strip_prefix(b"<").unwrap_or(text);
+    text.strip_suffix(b">").unwrap_or(text)
 }
 
 fn not_empty(value: &[u8]) -> Option<&[u8]> {

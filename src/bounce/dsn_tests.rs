@@ -92,6 +92,7 @@ fn recipients_of_all_shapes() {
     assert_eq!(one("a@x.example"), "a@x.example");
     assert_eq!(one("RFC822; <a@x.example>"), "a@x.example");
     assert_eq!(one("rfc822;\n a@x.example"), "a@x.example");
+    assert_eq!(one("rfc822; a@x.example>"), "a@x.example");
     assert_eq!(one("LOCAL;|/usr/bin/x"), "|/usr/bin/x");
     assert_eq!(one("utf-8; \\x{e9}t\\x{E9}@x.example"), "\u{e9}t\u{e9}@x.example");
     assert_eq!(one("utf-8; \\x{zz}\\x{110000}a"), "\\x{zz}\\x{110000}a");
@@ -106,6 +107,11 @@ fn the_best_diagnostic_wins() {
     assert_eq!(one("Diagnostic-Code: The account does not exist.\n"), "The account does not exist.");
     assert_eq!(one("Diagnostic-Code: smtp; 550-a\n550-b: c\n550 d\nStatus: 5.0.0\n"), "550-a\n550-b: c\n550 d");
     assert_eq!(one("Diagnostic-Code: smtp;\nStatus: 5.0.0\n"), "");
+    let own = "Diagnostic-Code: smtp; 5.1.0 - Unknown address error 550-'5.2.2 full' (delivery attempts: 0)\n";
+    assert_eq!(one(own), "550-'5.2.2 full' (delivery attempts: 0)");
+    let late = "Diagnostic-Code: smtp; 554 4.4.7 Message expired: unable to deliver.<421 4.4.2 Timed out>\n";
+    assert_eq!(one(late), "421 4.4.2 Timed out");
+    assert_eq!(one("Diagnostic-Code: smtp; 550 5.7.1 no <550 5.1.1 x>\n"), "550 5.7.1 no <550 5.1.1 x>");
 }
 
 #[test]

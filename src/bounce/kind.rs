@@ -235,16 +235,18 @@ const AUTO_REPLIES: [&str; 15] = [
     "自動応答",
 ];
 
-/// Marks in a body that a notification has whatever its header says, in the cases that programs write. Case-sensitive on
-/// purpose: this search goes through every body of an archive, and ignoring case makes it ten times slower.
-const BODY_MARKS: [&str; 7] = [
-    "/delivery-status",
-    "/Delivery-Status",
-    "-delivery-status",
-    "Final-Recipient",
-    "final-recipient",
-    "FINAL-RECIPIENT",
+/// Marks in a body that a notification has whatever its header says, as programs spell them. Case-sensitive on purpose:
+/// this search goes through every body of an archive, and ignoring case makes it ten times slower.
+const BODY_MARKS: [&str; 9] = [
+    "essage/delivery-status",
+    "essage/Delivery-Status",
+    "ESSAGE/DELIVERY-STATUS",
+    "essage/global-delivery-status",
+    "inal-Recipient:",
+    "inal-recipient:",
+    "INAL-RECIPIENT:",
     "notificationType",
+    "NotificationType",
 ];
 
 fn finder(words: &[&str]) -> Option<AhoCorasick> {
@@ -294,7 +296,7 @@ impl Signs {
 
     /// Whether the header alone makes the mail worth reading.
     pub fn any(&self) -> bool {
-        self.is_from_robot || self.has_no_sender || self.is_report || self.is_complaint || self.says_undelivered
+        self.is_by_reporter() || self.has_no_sender || self.is_complaint || self.is_auto_reply || self.says_undelivered
     }
 
     /// Whether the mail comes from a program that returns mail, whatever its text says.
@@ -379,6 +381,9 @@ impl Signs {
             self.is_complaint |= value.trim_ascii().eq_ignore_ascii_case(b"scomp");
         } else if is("X-Autoreply") || is("X-Autorespond") || is("X-Auto-Response-From") || is("X-Mail-Autoreply") {
             self.is_auto_reply = true;
+        } else if is("X-MLServer") {
+            // The mailing list managers that write it refuse posts in answers to them.
+            self.is_automatic = true;
         }
     }
 }
@@ -405,8 +410,9 @@ fn lower(text: Cow<'_, [u8]>) -> String {
     String::from_utf8_lossy(text.get(..SEEN).unwrap_or(&text)).to_lowercase()
 }
 
-/// Whether a mail may be a bounce, a delay notice or a report: quick, and never wrong about those that [`super::Reader`]
-/// can read. Most of what it takes is no bounce; the reader decides.
+/// Whether a mail may be a bounce, a delay notice or a report. It takes all that [`super::Reader`] can read, but for a
+/// notification whose header says nothing and whose marks are spelled as no program is known to; much that it takes is
+/// something else, the reader decides.
 ///
 /// One look at the header, then one search through the body.
 pub fn is_candidate(message: &[u8]) -> bool {

@@ -36,7 +36,7 @@ pub(super) fn needs_text(group: &RecipientFields<'_>) -> bool {
 pub(super) fn is_address(recipient: &[u8]) -> bool {
     let is_odd = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'|' | b',' | b';');
     recipient.contains(&b'@')
-        && !matches!(recipient.first(), Some(b'|' | b'/' | b':'))
+        && !matches!(recipient.first(), Some(b'|' | b'/' | b':' | b'@'))
         && (recipient.first() == Some(&b'"') || !recipient.iter().any(is_odd))
 }
 
@@ -106,6 +106,7 @@ pub(super) fn record<'r>(
     message: &MessageFields<'r>,
     group: &'r RecipientFields<'_>,
     told: Option<&Told<'r>>,
+    failed: Option<&'r [u8]>,
     outcome: Outcome,
     provenance: Provenance,
 ) -> DeliveryRecord<'r> {
@@ -130,7 +131,7 @@ pub(super) fn record<'r>(
     let outer = words.and_then(|words| EnhancedStatus::at_start(words.trim_ascii())).map(|(status, _)| status);
     let status = status.filter(|status| status.detail != 0 || status.subject != 0).or(outer).or(status);
     let hop = host::hop(is_named, is_reply, group.diagnostic.as_ref(), words, status);
-    let final_recipient = recipient(group, told);
+    let final_recipient = recipient(group, told, failed);
     DeliveryRecord {
         attempted: outcome != Outcome::Deferred,
         reporting_mta: message.reporting_mta.or(told.and_then(|told| told.reporting_mta)),
@@ -148,14 +149,19 @@ pub(super) fn record<'r>(
     }
 }
 
-/// The address that failed: the final one; another of the report's where that is a program or no address.
-fn recipient<'r>(group: &'r RecipientFields<'_>, told: Option<&Told<'r>>) -> Option<&'r [u8]> {
+/// The address that failed: the final one; another of the report's where that is a program or no address. `failed` is the
+/// only address that the mail's header names.
+fn recipient<'r>(
+    group: &'r RecipientFields<'_>,
+    told: Option<&Told<'r>>,
+    failed: Option<&'r [u8]>,
+) -> Option<&'r [u8]> {
     let final_recipient = group.final_recipient.as_deref();
     if final_recipient.is_some_and(|address| is_address(address) && is_public(address)) {
         return final_recipient;
     }
     let told = told.and_then(|told| told.original_recipient.or(told.recipient));
-    let others = [group.actual_recipient.as_deref(), group.original_recipient.as_deref(), told];
+    let others = [group.actual_recipient.as_deref(), group.original_recipient.as_deref(), told, failed];
     let mut others = others.into_iter().flatten().filter(|other| is_address(other));
     match final_recipient.filter(|address| is_address(address)) {
         Some(known) => others.find(|other| is_public(other)).or(Some(known)),

@@ -1,12 +1,13 @@
 //! The order in which a mail is read.
 
 use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
 use std::sync::LazyLock;
 
 use memchr::memmem::{self, Finder};
 
 use super::dsn::{self, MessageFields, RecipientFields};
-use super::kind::{Signs, is_bare_cr};
+use super::kind::{Signs, has_body_mark, is_bare_cr};
 use super::text::{self, Clues, Told};
 use super::{BounceFacts, Finding, Kind, Times, merge};
 use crate::mail::address::{addresses, only_address};
@@ -158,7 +159,7 @@ impl<'m> Mail<'_, 'm> {
             self.finding.kind = Kind::Disposition;
             return None;
         }
-        if self.signs.may_be_prose() || !statuses.is_empty() || self.is_event() {
+        if self.signs.may_be_prose() || !statuses.is_empty() || self.is_json() {
             let inner = self.attached_report().filter(|_| may_open);
             if self.prose(&statuses, inner.is_some(), emit) {
                 return None;
@@ -176,20 +177,17 @@ impl<'m> Mail<'_, 'm> {
         self.forwarded().filter(|_| may_open)
     }
 
-    /// Whether the body is an event in JSON, as providers send them by mail too.
-    fn is_event(&self) -> bool {
-        static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"notificationType"));
-        let mut texts = self.parts.leaves().iter().filter(|part| part.media.is_text());
-        texts.any(|part| {
-            let body = part.body_of(self.bytes).trim_ascii_start();
-            body.first() == Some(&b'{') && MARK.find(body.get(..4096).unwrap_or(body)).is_some()
-        })
-    }
-
     fn is_feedback(&self) -> bool {
         self.signs.is_complaint
             || self.parts.report == Some(ReportType::Feedback)
             || self.parts.of(Media::Feedback).next().is_some()
+    }
+
+    /// Whether the mail is a notification in JSON. Nothing in its header says so, so its body must be one from its start.
+    fn is_json(&self) -> bool {
+        let first = self.parts.leaves().first().filter(|part| part.media.is_text());
+        let body = first.map_or(&[][..], |part| part.body_of(self.bytes)).trim_ascii_start();
+        body.starts_with(b"{") && has_body_mark(body.get(..MAX_COVER).unwrap_or(body))
     }
 
     fn contents(&mut self, media: Media) -> Vec<Cow<'m, [u8]>> {
@@ -214,57 +212,56 @@ impl<'m> Mail<'_, 'm> {
         if survey.bounced + survey.deferred == 0 {
             return true;
         }
-        let readable = if survey.needs_text { self.texts() } else { Vec::new() };
+        let readable = Texts::new(self.bytes, self.parts, &[], self.signs.is_by_reporter());
         let original = self.original();
-        let tail = original.is_none().then(|| readable.iter().find_map(|text| returned_in(text))).flatten();
+        let tail = original.is_none().then(|| readable.plain().find_map(returned_in)).flatten();
         let returned = returned(original.as_deref().or(tail));
-        let clue_values = self.clues();
+        let clue_values = if survey.needs_text { self.clues() } else { ClueValues::default() };
         let clues = Clues { is_report: self.signs.says_undelivered, ..clue_values.borrow(returned.to) };
-        let mut told = Vec::new();
-        for text in &readable {
-            text::read(text, &clues, &mut told);
-        }
+        let told = if survey.needs_text { told_by(&readable, &clues) } else { Vec::new() };
         let told = merge::ByRecipient::new(&told);
         let mut message = MessageFields::default();
         let (times, is_only) = (self.times(), survey.groups == 1);
+        let failed = clues.failed_recipients.and_then(only_address).filter(|_| is_only);
         for text in texts {
             let read = dsn::read(text, &mut message, &mut |message, group, _| {
                 let Some(outcome) = merge::outcome(group) else { return };
                 let told = told.of(group, is_only);
-                let mut record = merge::record(message, group, told, outcome, self.provenance);
+                let mut record = merge::record(message, group, told, failed, outcome, self.provenance);
                 record.sender = record.sender.or(returned.sender);
                 let times = Times { last_attempt: group.last_attempt, arrival: message.arrival_date, ..times };
                 emit(&record, &BounceFacts { header: self.header, returned: returned.header, times });
             });
             self.finding.groups_exceeded |= read.exceeded;
         }
+        self.cost.add(readable.cost.get());
         self.finding.records += survey.bounced + survey.deferred;
         self.note_nested();
         true
     }
 
-    /// Reads the texts as prose, or as fields printed in them. `false` where they name no recipient; where nothing else
-    /// of the mail could (`is_last_hope` is false), a report that names nobody is one all the same.
-    fn prose(&mut self, statuses: &[Cow<'m, [u8]>], may_open: bool, emit: &mut Emit<'_>) -> bool {
-        let mut texts = self.texts();
-        texts.extend(statuses.iter().cloned());
+    /// Reads the texts as prose, or as fields printed in them. `false` where they say nothing. A report that names nobody
+    /// is one all the same, but not where the message inside of it is a report itself (`has_inner`): that one knows more.
+    fn prose(&mut self, statuses: &[Cow<'m, [u8]>], has_inner: bool, emit: &mut Emit<'_>) -> bool {
+        let texts = Texts::new(self.bytes, self.parts, statuses, self.signs.is_by_reporter());
         let original = self.original();
-        let bare: Vec<_> = texts.iter().filter_map(|text| bare_fields(text)).collect();
+        let bare: Vec<_> = texts.plain().filter_map(bare_fields).collect();
         if self.notifications(&bare, emit) {
             return true;
         }
-        let tail = original.is_none().then(|| texts.iter().find_map(|text| returned_in(text))).flatten();
+        let tail = original.is_none().then(|| texts.plain().find_map(returned_in)).flatten();
         let returned = returned(original.as_deref().or(tail));
         let clue_values = self.clues();
         // Where the attached message is a report, its `To` is who sent the mail that failed.
-        let to = returned.to.filter(|_| !may_open);
+        let to = returned.to.filter(|_| !has_inner);
         let clues = Clues { is_report: self.signs.says_undelivered, ..clue_values.borrow(to) };
         let told = told_by(&texts, &clues);
+        self.cost.add(texts.cost.get());
         let names_one = told.iter().any(|told| told.recipient.is_some());
         let is_quoted = returned.header.is_some() || !statuses.is_empty();
         let says_why = told.iter().any(|told| told.is_reply || told.status.is_some());
         if told.is_empty()
-            || (!names_one && (may_open || !is_quoted || !self.signs.is_by_reporter()))
+            || (!names_one && (has_inner || !is_quoted || !self.signs.is_by_reporter()))
             || !(self.signs.is_by_program() || is_quoted || says_why)
         {
             return false;
@@ -285,17 +282,6 @@ impl<'m> Mail<'_, 'm> {
         self.finding.kind = if is_bounce { Kind::Bounce } else { Kind::DelayNotice };
         self.note_nested();
         true
-    }
-
-    /// The readable leaves: plain text, then HTML.
-    fn texts(&mut self) -> Vec<Cow<'m, [u8]>> {
-        let (bytes, cost) = (self.bytes, &mut self.cost);
-        // Other texts, such as calendars, are believed of a program that returns mail alone.
-        let other = self.signs.is_by_reporter();
-        let is_plain = |part: &&Part| part.media == Media::Plain || (other && part.media == Media::Text);
-        let plain = self.parts.leaves().iter().filter(is_plain);
-        let all = plain.chain(self.parts.of(Media::Html)).take(MAX_TEXTS);
-        all.map(|part| decode::text(bytes, part, cost)).collect()
     }
 
     /// The returned message, or its header, where it is a part of its own.
@@ -367,10 +353,52 @@ fn survey(texts: &[Cow<'_, [u8]>]) -> Survey {
     survey
 }
 
+/// The readable texts of a mail: plain text first, then HTML, then what only claims to be the fields of a notification.
+/// Each is decoded when it is asked for.
+struct Texts<'a, 'm> {
+    message: &'m [u8],
+    leaves: Vec<(&'a Part, OnceCell<Cow<'m, [u8]>>)>,
+    others: &'a [Cow<'m, [u8]>],
+    cost: Cell<Cost>,
+}
+
+impl<'a, 'm> Texts<'a, 'm> {
+    /// Other texts than plain and HTML ones, such as calendars, are believed of a program that returns mail alone.
+    fn new(message: &'m [u8], parts: &'a Parts, others: &'a [Cow<'m, [u8]>], is_by_reporter: bool) -> Self {
+        let is_plain = |part: &&Part| part.media == Media::Plain || (is_by_reporter && part.media == Media::Text);
+        let plain = parts.leaves().iter().filter(is_plain);
+        let leaves = plain.chain(parts.of(Media::Html)).take(MAX_TEXTS).map(|part| (part, OnceCell::new())).collect();
+        Texts { message, leaves, others, cost: Cell::default() }
+    }
+
+    fn decoded(&self) -> impl Iterator<Item = (Media, &[u8])> {
+        self.leaves.iter().map(|(part, text)| {
+            let decode = || {
+                let mut cost = self.cost.get();
+                let text = decode::text(self.message, part, &mut cost);
+                self.cost.set(cost);
+                text
+            };
+            (part.media, &**text.get_or_init(decode))
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &[u8]> {
+        self.decoded().map(|(_, text)| text).chain(self.others.iter().map(|text| &**text))
+    }
+
+    /// Those that are no HTML; of a mail that has nothing else, the HTML.
+    fn plain(&self) -> impl Iterator<Item = &[u8]> {
+        let only_html = self.leaves.iter().all(|(part, _)| part.media == Media::Html);
+        let count = self.leaves.iter().take_while(|(part, _)| only_html || part.media != Media::Html).count();
+        self.decoded().take(count).map(|(_, text)| text).chain(self.others.iter().map(|text| &**text))
+    }
+}
+
 /// The first text that names a recipient decides; where none does, the first that says that something failed.
-fn told_by<'t>(texts: &'t [Cow<'_, [u8]>], clues: &Clues<'t>) -> Vec<Told<'t>> {
+fn told_by<'t>(texts: &'t Texts<'_, '_>, clues: &Clues<'t>) -> Vec<Told<'t>> {
     let mut best = Vec::new();
-    for text in texts {
+    for text in texts.all() {
         let mut told = Vec::new();
         text::read(text, clues, &mut told);
         if told.iter().any(|told| told.recipient.is_some()) {
@@ -434,6 +462,7 @@ fn first_address(value: &[u8]) -> Option<&[u8]> {
 }
 
 /// Values of the mail's header that help to read its text.
+#[derive(Default)]
 struct ClueValues<'m> {
     subject: Option<Cow<'m, [u8]>>,
     from: Option<Cow<'m, [u8]>>,

@@ -24,6 +24,14 @@ pub struct Cost {
     pub lossy: bool,
 }
 
+impl Cost {
+    /// Adds what something else cost.
+    pub fn add(&mut self, other: Cost) {
+        self.copies += other.copies;
+        self.lossy |= other.lossy;
+    }
+}
+
 /// The text of a leaf of `message`, at most [`MAX_DECODED`] bytes of it where it has to be decoded.
 ///
 /// Borrowed where no encoding forces a copy. A charset that is not known, or in which the bytes make no sense, leaves the

@@ -13,7 +13,7 @@ pub fn main_value(value: &[u8]) -> &[u8] {
 
 /// The parameters of a field's value, in their order: names as written, values without quotes. Copied only where a quoted
 /// string has escapes. An open quote ends at the end of its line.
-pub fn params(value: &[u8]) -> impl Iterator<Item = (&[u8], Cow<'_, [u8]>)> {
+pub fn params(value: &[u8]) -> impl Iterator<Item = Param<'_>> {
     let mut at = memchr::memchr(b';', value).unwrap_or(value.len());
     let one = move || {
         while at < value.len() {
@@ -28,8 +28,8 @@ pub fn params(value: &[u8]) -> impl Iterator<Item = (&[u8], Cow<'_, [u8]>)> {
     std::iter::from_fn(one).take(MAX_PARAMS)
 }
 
-/// Name and value.
-type Param<'v> = (&'v [u8], Cow<'v, [u8]>);
+/// Name as written and value without quotes.
+pub type Param<'v> = (&'v [u8], Cow<'v, [u8]>);
 
 /// One parameter, and where its `;` or the end stands.
 fn param(value: &[u8], from: usize) -> (Option<Param<'_>>, usize) {

@@ -38,7 +38,7 @@ use Role::{
 const MAX_LABEL: usize = 48;
 
 /// Labels in lower case, without the colon.
-const LABELS: [(&str, Role); 103] = [
+const LABELS: [(&str, Role); 105] = [
     ("final-recipient", FinalRecipient),
     ("original-recipient", Original),
     ("action", Action),
@@ -65,9 +65,6 @@ const LABELS: [(&str, Role); 103] = [
     ("rejected recipient", Recipient),
     ("rejected recipient(s)", Recipient),
     ("intended recipient", Recipient),
-    ("intended recipients", Recipient),
-    ("invalid recipients", Recipient),
-    ("unknown recipients", Recipient),
     ("invalid recipient", Recipient),
     ("unknown recipient", Recipient),
     ("unknown user", Recipient),
@@ -75,6 +72,9 @@ const LABELS: [(&str, Role); 103] = [
     ("undelivered recipient", Recipient),
     ("bounced address", Recipient),
     ("rcpt to", Recipient),
+    ("addressed to", Recipient),
+    ("email address", Recipient),
+    ("e-mail address", Recipient),
     ("envelope recipient", Recipient),
     ("destinatario", Recipient),
     ("destinataire", Recipient),
@@ -127,6 +127,8 @@ const LABELS: [(&str, Role); 103] = [
     ("原因", Reason),
     ("generating server", ReportingMta),
     ("reporting server", ReportingMta),
+    ("diagnostic code", Diagnostic),
+    ("remote system", RemoteMta),
     ("remote server", RemoteMta),
     ("remote host", RemoteMta),
     ("receiving server", RemoteMta),

@@ -35,7 +35,8 @@ pub(super) fn read<'t>(text: &'t [u8], out: &mut Vec<Told<'t>>) -> bool {
     let quote: &[u8] = if at >= 2 && start.get(at - 2) == Some(&b'\\') { b"\\\"" } else { b"\"" };
     let first = out.len();
     let mut reporting_mta = None;
-    for (key, text) in (Pairs { rest: start.get(at.saturating_sub(quote.len())..).unwrap_or_default(), quote }) {
+    let list = start.get(at.saturating_sub(quote.len())..).unwrap_or_default();
+    for (key, text) in (Pairs { rest: list, quote }) {
         let known = out.len() - first;
         match (key, out.last_mut().filter(|_| known > 0)) {
             (b"emailAddress", _) if known < MAX_RECIPIENTS => {

@@ -22,6 +22,8 @@ mod entries;
 mod fields;
 mod json;
 mod lines;
+mod openings;
+mod phrase_table;
 mod phrases;
 mod prose;
 mod reader;

@@ -4,11 +4,11 @@ use super::address;
 use super::entries::{Entries, Rank};
 use super::lines::Lines;
 use super::phrases::{self, Kind};
-use super::reason::{Reason, find_reply, is_refusal};
+use super::reason::{Reason, find_reply};
 
 /// Words in front of an address that is no recipient.
 const NOT_TO: [&[u8]; 10] =
-    [b"from", b"sender", b"by", b"von", b"from:", b"sender:", b"contact", b"via", b"mailto", b"list"];
+    [b"from", b"sender", b"by", b"von", b"from:", b"sender:", b"contact", b"via", b"mailto", b"of"];
 
 /// Names the addresses of sentences that say that something failed.
 pub(super) fn read<'t>(lines: &Lines<'t>, entries: &mut Entries<'t>) {
@@ -20,7 +20,7 @@ pub(super) fn read<'t>(lines: &Lines<'t>, entries: &mut Entries<'t>) {
                 continue;
             }
             for (at, found) in address::among(sentence) {
-                if !address::is_role(found) && may_fail(sentence, at) {
+                if may_fail(sentence, at) && (!address::is_role(found) || goes_to(sentence, at)) {
                     place = entries.claim(found, Rank::Prose).or(place);
                 }
             }
@@ -43,16 +43,20 @@ fn fails(sentence: &[u8]) -> bool {
     failure || find_reply(sentence).is_some()
 }
 
-fn may_fail(sentence: &[u8], at: usize) -> bool {
-    let before = sentence.get(..at).unwrap_or_default();
-    let line = before.rsplit(|b| *b == b'\n').next().unwrap_or(before).trim_ascii_start();
-    if is_refusal(line) && !line.contains(&b'<') {
-        return false;
-    }
+/// The last word in front of the address.
+fn word_before(sentence: &[u8], at: usize) -> &[u8] {
+    let before = sentence.get(at.saturating_sub(64)..at).unwrap_or_default();
     let before = before.strip_suffix(b"<").unwrap_or(before).trim_ascii_end();
-    let word = before.rsplit(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
-    let word = if word.eq_ignore_ascii_case(b"from:") { b"from" } else { word };
+    before.rsplit(|b| b.is_ascii_whitespace()).next().unwrap_or_default()
+}
+
+fn may_fail(sentence: &[u8], at: usize) -> bool {
+    let word = word_before(sentence, at);
     !NOT_TO.iter().any(|not| word.eq_ignore_ascii_case(not))
+}
+
+fn goes_to(sentence: &[u8], at: usize) -> bool {
+    word_before(sentence, at).eq_ignore_ascii_case(b"to")
 }
 
 /// Runs of lines that are not blank, as offsets.

@@ -30,44 +30,47 @@ impl<'t> Reason<'t> {
         let (host, ip) = server(frame);
         let ip = ip.or_else(|| ip_behind(words, b"Giving up on "));
         let Some(reply) = reply_at.and_then(|at| words.get(at..)) else {
-            return Reason {
-                text: words,
-                status: marked_status(words),
-                host,
-                ip,
-                stage: stage(words),
-                is_reply: false,
-            };
+            let text = without_brackets(words);
+            return Reason { text, status: marked_status(text), host, ip, stage: stage(words), is_reply: false };
         };
         let text = without_frame_end(reply, words.get(..reply_at.unwrap_or(0)).unwrap_or_default());
+        let text = quoted_reply(text).unwrap_or(text);
         let behind = reply.get(text.len()..).unwrap_or_default();
-        let status = memchr::memrchr(b'#', frame).and_then(|at| EnhancedStatus::at_start(frame.get(at + 1..)?));
-        Reason {
-            text,
-            is_reply: true,
-            status: status.map(|(status, _)| status),
-            host,
-            ip,
-            stage: stage(behind).or_else(|| stage(frame)),
-        }
+        Reason { text, is_reply: true, status: None, host, ip, stage: stage(behind).or_else(|| stage(frame)) }
     }
 }
 
-/// A status in words without a reply code: one marked with `#`, or one that opens them.
+/// Words without the brackets around all of them.
+fn without_brackets(words: &[u8]) -> &[u8] {
+    let inside = match words {
+        [b'(', inside @ .., b')'] | [b'[', inside @ .., b']'] => inside,
+        _ => return words,
+    };
+    let balanced = !inside.iter().any(|b| matches!(b, b'(' | b')' | b'[' | b']'));
+    if balanced { inside.trim_ascii() } else { words }
+}
+
+/// The server's reply within one of the reporting program that only says that time ran out:
+/// `554 4.4.7 Message expired.<421 4.4.2 Connection timed out>`.
+fn quoted_reply(reply: &[u8]) -> Option<&[u8]> {
+    let outer = parse_reply(reply, false).status?;
+    let inner = memchr::memchr(b'<', reply).and_then(|at| reply.get(at + 1..)).filter(|inner| is_refusal(inner))?;
+    let inner = memchr::memrchr(b'>', inner).and_then(|end| inner.get(..end)).unwrap_or(inner);
+    outer.is_generic().then_some(inner)
+}
+
+/// A status in words without a reply code: one marked with `#`, in brackets, or at the start of a line.
 fn marked_status(words: &[u8]) -> Option<EnhancedStatus> {
     let reply = parse_reply(words, false);
     let sure = reply.place == Some(StatusPlace::Marked) || EnhancedStatus::at_start(words).is_some();
-    let opens_line = |status: &EnhancedStatus| {
-        let starts = memchr::memchr_iter(b'\n', words).filter_map(|at| words.get(at + 1..));
-        starts
-            .map(<[u8]>::trim_ascii_start)
-            .any(|line| EnhancedStatus::at_start(line).is_some_and(|(s, _)| s == *status))
+    let borders = [&b"("[..], b"[", b"\n", b"- "];
+    let bordered = |status: &EnhancedStatus| {
+        let text = status.to_string();
+        memchr::memmem::find_iter(words, text.as_bytes())
+            .take(8)
+            .any(|at| words.get(..at).is_some_and(|before| borders.iter().any(|border| before.ends_with(border))))
     };
-    let bracketed = |status: &EnhancedStatus| {
-        let text = format!("({status}");
-        memchr::memmem::find(words, text.as_bytes()).is_some()
-    };
-    reply.status.filter(|status| sure || bracketed(status) || opens_line(status))
+    reply.status.filter(|status| sure || bordered(status))
 }
 
 /// Where the first reply of a refusal stands in `words`: a reply code at the start of a line or behind something that
@@ -88,12 +91,7 @@ pub(super) fn find_reply(words: &[u8]) -> Option<usize> {
 
 /// Whether a reply starts at `rest`, with `before` in front of it.
 fn is_reply(before: &[u8], rest: &[u8]) -> bool {
-    // `ERROR_CODE :550, ERROR_CODE :5.1.1`
-    let words = before.trim_ascii_end();
-    let ends_with_code =
-        words.len().checked_sub(4).and_then(|at| words.get(at..)).is_some_and(|w| w.eq_ignore_ascii_case(b"code"));
-    let is_labelled = (words.ends_with(b":") || ends_with_code) && rest.get(3) == Some(&b',');
-    if !is_refusal(rest) || matches!(rest.get(3), Some(b'.' | b'/' | b'@' | b'_' | b',' | b'%')) && !is_labelled {
+    if !is_refusal(rest) || matches!(rest.get(3), Some(b'.' | b'/' | b'@' | b'_' | b'%')) {
         return false;
     }
     let behind = rest.get(3..).unwrap_or_default();
@@ -163,8 +161,7 @@ fn announced(before: &[u8], status: bool) -> bool {
     }
     let len = before.iter().rev().take(12).take_while(|b| b.is_ascii_alphabetic()).count();
     let word = before.get(before.len() - len..).unwrap_or_default().to_ascii_lowercase();
-    let own_word = blanks > 0 && (status || WORDS.contains(&word.as_slice()) || word.ends_with(b"code"));
-    own_word || (blanks > 0 && status)
+    blanks > 0 && (status || WORDS.iter().any(|known| word == *known) || word.ends_with(b"code"))
 }
 
 /// The reply without what the program that reports it wrote behind: `(in reply to ...)`, the closing bracket, `##`.
@@ -177,18 +174,30 @@ fn without_frame_end<'t>(reply: &'t [u8], before: &[u8]) -> &'t [u8] {
     }
     let crlf = reply.get(..end).unwrap_or(reply);
     end = memchr::memmem::find(crlf, b"\r\n\r\n").unwrap_or(end);
-    let text = reply.get(..end).unwrap_or(reply).trim_ascii_end();
-    let close = match before.trim_ascii_end().last() {
-        Some(b'[') => b']',
-        Some(b'<') => b'>',
-        Some(b'"') => b'"',
-        Some(b'\'') => b'\'',
-        _ => return text,
-    };
-    match memchr::memrchr(close, text) {
-        Some(at) => text.get(..at).unwrap_or(text).trim_ascii_end(),
-        None => text,
+    without_loose_end(reply.get(..end).unwrap_or(reply), before)
+}
+
+/// The text without brackets and quotes at its end that were opened in front of it.
+fn without_loose_end<'t>(text: &'t [u8], before: &[u8]) -> &'t [u8] {
+    let mut text = text.trim_ascii_end();
+    for _ in 0..4 {
+        let Some((&last, head)) = text.split_last() else { return text };
+        let open = match last {
+            b')' => b'(',
+            b']' => b'[',
+            b'>' => b'<',
+            quote @ (b'\'' | b'"') => quote,
+            _ => return text,
+        };
+        let opened = head.iter().filter(|b| **b == open).count();
+        let closed = head.iter().filter(|b| **b == last).count();
+        let is_loose = if open == last { opened % 2 == 0 && before.contains(&open) } else { closed >= opened };
+        if !is_loose {
+            return text;
+        }
+        text = head.trim_ascii_end();
     }
+    text
 }
 
 /// Bytes in front of a bracket that may be a host name.

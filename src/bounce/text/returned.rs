@@ -4,10 +4,9 @@ use super::lines::cut;
 
 /// Words of the line that stands before the returned message or its header, at their start. They count in a line that is
 /// decorated (`--- ... ---`), ends with a colon or a full stop and is followed by a header, or is followed by one.
-const MARKS: [&str; 45] = [
+const MARKS: [&str; 44] = [
     "below this line is a copy of the message",
     "below is a copy of the",
-    "below is the original",
     "this is a copy of the message",
     "this is a copy of your message",
     "this is a copy of the original",
@@ -89,10 +88,10 @@ pub fn returned_at(text: &[u8]) -> Option<usize> {
             *lines += usize::from(!content.is_empty());
             marked = marked.filter(|(_, lines)| *lines < NEAR);
         }
-        if let Some(start) = run.add(at, field) {
+        if let Some(start) = run.add(at, field, before) {
             return Some(start);
         }
-        before |= !content.is_empty();
+        before |= field == Field::None && content.iter().any(u8::is_ascii_alphabetic) && !content.starts_with(b"--");
         at += line.len();
     }
     None
@@ -185,7 +184,8 @@ struct Run {
 
 impl Run {
     /// Adds a line; returns where the header began as soon as it is one.
-    fn add(&mut self, at: usize, field: Field) -> Option<usize> {
+    /// Fields that nothing stands `before` belong to the report itself.
+    fn add(&mut self, at: usize, field: Field, before: bool) -> Option<usize> {
         match field {
             Field::None => *self = Run::default(),
             Field::Folded => {}
@@ -198,6 +198,6 @@ impl Run {
                 self.common |= field == Field::Common;
             }
         }
-        (self.fields >= RUN && self.trace).then_some(self.start)
+        (self.fields >= RUN && self.trace && before).then_some(self.start)
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct Session<'t> {
     recipient: Option<&'t [u8]>,
     accepted: Vec<&'t [u8]>,
     refusals: Vec<Refusal<'t>>,
+    /// Place of the server's last refusal in this connection, if it names no recipient.
+    unclaimed: Option<usize>,
     /// The last line was one of a reply that goes on.
     goes_on: bool,
 }
@@ -58,6 +60,7 @@ impl<'t> Session<'t> {
     pub fn line(&mut self, content: &'t [u8], at: usize) -> bool {
         if let Some(host) = talking_to(content) {
             self.host = Some(host);
+            self.unclaimed = None;
             return true;
         }
         for (mark, side) in &MARKS {
@@ -105,6 +108,7 @@ impl<'t> Session<'t> {
                 Some(SmtpStage::Rcpt) => self.recipient,
                 _ => None,
             };
+            self.unclaimed = recipient.is_none().then_some(self.refusals.len());
             self.refuse(Refusal { recipient, start: at, end, host: self.host, stage: self.stage, own: false });
         } else if said.first() == Some(&b'2') && self.stage == Some(SmtpStage::Rcpt) {
             self.accepted.extend(self.recipient.take().filter(|_| self.accepted.len() < MAX_ACCEPTED));
@@ -127,7 +131,15 @@ impl<'t> Session<'t> {
             .filter(|opened| opened.rest.starts_with(b"...") || opened.rest.starts_with(b":"))
             .map(|opened| opened.address)
             .or_else(|| address::among(content).find(|(_, a)| is_subject(content, a)).map(|(_, a)| a));
-        self.refuse(Refusal { recipient, start: at, end, host: None, stage: None, own: true });
+        let inner = inner_reply(content);
+        if inner.is_none()
+            && recipient.is_some()
+            && let Some(refusal) = self.unclaimed.take().and_then(|place| self.refusals.get_mut(place))
+        {
+            refusal.recipient = recipient;
+        }
+        let start = at + inner.unwrap_or(0);
+        self.refuse(Refusal { recipient, start, end, host: None, stage: None, own: true });
         self.goes_on = content.get(3) == Some(&b'-');
     }
 
@@ -156,20 +168,17 @@ impl<'t> Session<'t> {
                 entry.learn(&reason);
             }
         }
-        if self.general().is_none() {
-            return;
-        }
-        if entries.list.is_empty() {
+        if self.general().is_some() && entries.list.is_empty() {
             for recipient in &self.accepted {
                 entries.claim(recipient, Rank::Session);
             }
         }
-        self.give_general(text, entries);
+        self.settle_rest(text, entries);
     }
 
-    /// Gives the general refusal to all recipients that have no reply.
-    pub fn give_general(&self, text: &'t [u8], entries: &mut Entries<'t>) {
-        let Some(reason) = self.general().map(|general| general.reason(text)) else { return };
+    /// Gives recipients without a reply the refusal that concerns all.
+    pub fn settle_rest(&self, text: &'t [u8], entries: &mut Entries<'t>) {
+        let Some(reason) = self.general().map(|refusal| refusal.reason(text)) else { return };
         for entry in entries.list.iter_mut().filter(|entry| entry.needs_reply()) {
             entry.learn(&reason);
         }
@@ -192,6 +201,12 @@ impl<'t> Refusal<'t> {
     }
 }
 
+/// Where a second reply stands in a line of Sendmail 5: `554 <a@example.com>... 550 Host unknown`.
+fn inner_reply(content: &[u8]) -> Option<usize> {
+    let at = memchr::memmem::find(content, b"... ")? + 4;
+    content.get(at..).is_some_and(is_refusal).then_some(at)
+}
+
 /// Whether the address is what the line is about: `550 a@example.com... User unknown`.
 fn is_subject(content: &[u8], address: &[u8]) -> bool {
     let at = memchr::memmem::find(content, address).unwrap_or(0);
@@ -200,8 +215,8 @@ fn is_subject(content: &[u8], address: &[u8]) -> bool {
 
 /// The host of `... while talking to mx.example.com.:`.
 fn talking_to(content: &[u8]) -> Option<&[u8]> {
-    let at = memchr::memmem::find(content, b"while talking to ")?;
-    let rest = content.get(at + b"while talking to ".len()..)?;
+    let at = memchr::memmem::find(content, b"hile talking to ")?;
+    let rest = content.get(at + b"hile talking to ".len()..)?;
     let len = rest.iter().position(|b| matches!(b, b' ' | b':' | b'[')).unwrap_or(rest.len());
     host_name(rest.get(..len)?)
 }

@@ -16,6 +16,7 @@ pub(super) fn settle<'t>(lines: &Lines<'t>, found: Findings<'t>, clues: &Clues<'
     let subject = Subject::read(clues.subject);
     let is_report = clues.is_report
         || subject.fails
+        || found.sure
         || from_daemon(clues.from)
         || (clues.subject.is_none() && clues.from.is_none());
     found.session.settle(lines.text, &mut found.entries);
@@ -31,9 +32,10 @@ pub(super) fn settle<'t>(lines: &Lines<'t>, found: Findings<'t>, clues: &Clues<'
             return;
         }
         from_clues(clues, &subject, &mut found.entries);
-        found.session.give_general(lines.text, &mut found.entries);
+        found.session.settle_rest(lines.text, &mut found.entries);
     }
     found.entries.keep_best();
+    complete(&mut found.entries, clues);
     let common = common_reason(lines, &found);
     if found.entries.list.is_empty() {
         nobody(&found, common.as_ref(), &subject, out);
@@ -53,6 +55,18 @@ pub(super) fn settle<'t>(lines: &Lines<'t>, found: Findings<'t>, clues: &Clues<'
         told.queue_id = found.queue_id;
         told.remote_mta = told.remote_mta.or(found.remote_mta);
         out.push(entry.told);
+    }
+}
+
+/// Gives local parts their domain where the header names the whole address.
+fn complete<'t>(entries: &mut Entries<'t>, clues: &Clues<'t>) {
+    let Some(known) = clues.failed_recipients else { return };
+    for entry in entries.list.iter_mut().filter(|entry| entry.told.recipient.is_some_and(|r| !r.contains(&b'@'))) {
+        let local = entry.told.recipient.unwrap_or_default();
+        let whole = address::among(known)
+            .take(64)
+            .find(|(_, a)| a.split(|b| *b == b'@').next().is_some_and(|head| head.eq_ignore_ascii_case(local)));
+        entry.told.recipient = whole.map(|(_, a)| a).or(entry.told.recipient);
     }
 }
 
@@ -152,6 +166,11 @@ fn common_reason<'t>(lines: &Lines<'t>, found: &Findings<'t>) -> Option<Reason<'
     let behind = lines.span(start, lines.text.len());
     if find_reply(behind.get(..super::reason::MAX_REASON).unwrap_or(behind)).is_some() {
         return Some(Reason::read(behind));
+    }
+    let list = found.list_start.and_then(|line| lines.get(line)).map_or(start, |line| line.start);
+    let before = lines.span(list.saturating_sub(super::reason::MAX_REASON), list);
+    if find_reply(before).is_some() {
+        return Some(Reason::read(before));
     }
     labelled.or_else(|| {
         let paragraphs = prose::paragraphs(lines);

@@ -13,8 +13,8 @@ use super::{BounceFacts, Finding, Kind, Times, merge};
 use crate::mail::address::{addresses, only_address};
 use crate::mail::decode::{self, Cost};
 use crate::mail::fields::{decoded, fields, find, split, starts_field};
-use crate::mail::lines;
 use crate::mail::parts::{Media, Part, Parts, ReportType};
+use crate::mail::{lines, starts_with_ignore_case};
 use crate::provenance::Provenance;
 use crate::record::{DeliveryRecord, Outcome};
 
@@ -411,12 +411,24 @@ fn told_by<'t>(texts: &'t Texts<'_, '_>, clues: &Clues<'t>) -> Vec<Told<'t>> {
     best
 }
 
-/// The fields of a notification that stand in a text, without the returned message behind them.
+/// The fields of a notification that stand in a text, without the returned message behind them. Those within a returned
+/// message are not ours to read: it may be a notification itself.
 fn bare_fields<'t>(text: &'t [u8]) -> Option<Cow<'t, [u8]>> {
-    let from = text.get(dsn::find_fields(text)?..)?;
+    let start = dsn::find_fields(text)?;
+    let before = text::returned_at(text).filter(|at| *at > 0).and_then(|at| text.get(at..start));
+    if before.is_some_and(holds_message_fields) {
+        return None;
+    }
+    let from = text.get(start..)?;
     let end = text::returned_at(from).filter(|at| *at > 0).unwrap_or(from.len());
     let fields = from.get(..end)?;
     memmem::find(fields, b"inal-").is_some().then_some(Cow::Borrowed(fields))
+}
+
+/// Whether a text holds fields that a message has and a part of a report has not.
+fn holds_message_fields(text: &[u8]) -> bool {
+    const NAMES: [&[u8]; 4] = [b"From:", b"Subject:", b"Received:", b"Message-ID:"];
+    lines(text).any(|(_, line)| NAMES.iter().any(|name| starts_with_ignore_case(line, name)))
 }
 
 /// The returned message in a text that holds the report as well.

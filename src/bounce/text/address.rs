@@ -24,6 +24,8 @@ pub(super) fn opening(text: &[u8]) -> Option<Opened<'_>> {
                 Some((address, rest)) if rest.first() == Some(quote) => {
                     Some(Opened { address, rest: rest.get(1..)?, angled: false })
                 }
+                // An apostrophe that is not closed opens a quotation.
+                Some((address, rest)) if *quote == b'\'' => Some(Opened { address, rest, angled: false }),
                 _ => bare(text).and_then(|len| text.split_at_checked(len)).map(plain_opened),
             }
         }

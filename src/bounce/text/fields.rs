@@ -38,7 +38,7 @@ use Role::{
 const MAX_LABEL: usize = 48;
 
 /// Labels in lower case, without the colon.
-const LABELS: [(&str, Role); 105] = [
+const LABELS: [(&str, Role); 108] = [
     ("final-recipient", FinalRecipient),
     ("original-recipient", Original),
     ("action", Action),
@@ -65,6 +65,9 @@ const LABELS: [(&str, Role); 105] = [
     ("rejected recipient", Recipient),
     ("rejected recipient(s)", Recipient),
     ("intended recipient", Recipient),
+    ("intended recipients", Recipient),
+    ("invalid recipients", Recipient),
+    ("unknown recipients", Recipient),
     ("invalid recipient", Recipient),
     ("unknown recipient", Recipient),
     ("unknown user", Recipient),

@@ -4,7 +4,7 @@ use super::address;
 use super::entries::{Entries, Rank};
 use super::lines::Lines;
 use super::phrases::{self, Kind};
-use super::reason::{Reason, find_reply};
+use super::reason::{Reason, find_reply, is_refusal};
 
 /// Words in front of an address that is no recipient.
 const NOT_TO: [&[u8]; 10] =
@@ -51,6 +51,12 @@ fn word_before(sentence: &[u8], at: usize) -> &[u8] {
 }
 
 fn may_fail(sentence: &[u8], at: usize) -> bool {
+    let before = sentence.get(..at).unwrap_or_default();
+    let line = before.rsplit(|b| *b == b'\n').next().unwrap_or(before).trim_ascii_start();
+    // In a reply without `<>` addresses are those of its remarks.
+    if is_refusal(line) && !line.contains(&b'<') {
+        return false;
+    }
     let word = word_before(sentence, at);
     !NOT_TO.iter().any(|not| word.eq_ignore_ascii_case(not))
 }

@@ -6,7 +6,7 @@ use super::fields::{self, Role};
 use super::lines::{Line, Lines};
 use super::openings::{Tail, inline_expansion, is_heading, is_rule, named_address, program, reporter, without_bullet};
 use super::phrases::Kind;
-use super::reason::{Reason, find_reply};
+use super::reason::{MAX_REASON, Reason, find_reply};
 use super::session::Session;
 use super::value;
 use crate::smtp::EnhancedStatus;
@@ -16,7 +16,7 @@ use crate::smtp::EnhancedStatus;
 pub(super) struct Findings<'t> {
     pub entries: Entries<'t>,
     pub session: Session<'t>,
-    /// A reason behind a label, of no recipient in particular.
+    /// A reason behind a label, of no recipient in particular: the first reply, else the first words.
     pub labelled: Option<&'t [u8]>,
     /// Some phrase says that mail failed.
     pub failure: bool,
@@ -77,14 +77,24 @@ struct Group<'t> {
 pub(super) struct Reader<'l, 't> {
     lines: &'l Lines<'t>,
     pub found: Findings<'t>,
+    /// A phrase said that recipients follow, and none since that somebody is to be asked.
     introduced: bool,
+    /// The labelled reason of all recipients is a reply.
+    labelled_reply: bool,
     open: Option<Open>,
     group: Group<'t>,
 }
 
 impl<'l, 't> Reader<'l, 't> {
     pub fn new(lines: &'l Lines<'t>) -> Self {
-        Reader { lines, found: Findings::default(), introduced: false, open: None, group: Group::default() }
+        Reader {
+            lines,
+            found: Findings::default(),
+            introduced: false,
+            labelled_reply: false,
+            open: None,
+            group: Group::default(),
+        }
     }
 
     /// Reads all lines.
@@ -210,9 +220,11 @@ impl<'l, 't> Reader<'l, 't> {
         let words = self.lines.span(open.start, open.end);
         match open.owner {
             Owner::All => {
-                let known =
-                    self.found.labelled.filter(|known| find_reply(known).is_some() || find_reply(words).is_none());
-                self.found.labelled = known.or(Some(words));
+                let is_reply = find_reply(words.get(..MAX_REASON).unwrap_or(words)).is_some();
+                if self.found.labelled.is_none() || (is_reply && !self.labelled_reply) {
+                    self.found.labelled = Some(words);
+                    self.labelled_reply = is_reply;
+                }
             }
             Owner::Recipient(place) => {
                 let reason = Reason::read(words);

@@ -36,7 +36,10 @@ impl<'t> Reason<'t> {
         let text = without_frame_end(reply, words.get(..reply_at.unwrap_or(0)).unwrap_or_default());
         let text = quoted_reply(text).unwrap_or(text);
         let behind = reply.get(text.len()..).unwrap_or_default();
-        Reason { text, is_reply: true, status: None, host, ip, stage: stage(behind).or_else(|| stage(frame)) }
+        // Exchange puts its own status in front: `<mx.example.com #5.5.0 smtp;554 ...>`.
+        let status = memchr::memrchr(b'#', frame).and_then(|at| EnhancedStatus::at_start(frame.get(at + 1..)?));
+        let status = status.map(|(status, _)| status);
+        Reason { text, is_reply: true, status, host, ip, stage: stage(behind).or_else(|| stage(frame)) }
     }
 }
 

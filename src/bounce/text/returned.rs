@@ -4,9 +4,10 @@ use super::lines::cut;
 
 /// Words of the line that stands before the returned message or its header, at their start. They count in a line that is
 /// decorated (`--- ... ---`), ends with a colon or a full stop and is followed by a header, or is followed by one.
-const MARKS: [&str; 44] = [
+const MARKS: [&str; 45] = [
     "below this line is a copy of the message",
     "below is a copy of the",
+    "below is the original",
     "this is a copy of the message",
     "this is a copy of your message",
     "this is a copy of the original",

@@ -475,6 +475,7 @@ fn time_is_linear() {
         "\"@",
         "( \n",
         "original message\n",
+        "Reason: x\n\n",
         "reason: 550\n\n",
     ];
     let clues = Clues { from: Some(b"postmaster"), subject: Some(b"Undeliverable"), ..Clues::default() };

@@ -13,7 +13,7 @@ use super::{BounceFacts, Finding, Kind, Times, merge};
 use crate::mail::address::{addresses, only_address};
 use crate::mail::decode::{self, Cost};
 use crate::mail::fields::{decoded, fields, find, split, starts_field};
-use crate::mail::parts::{Media, Part, Parts, ReportType};
+use crate::mail::parts::{Media, Part, Parts, ReportType, Transfer};
 use crate::mail::{lines, starts_with_ignore_case};
 use crate::provenance::Provenance;
 use crate::record::{DeliveryRecord, Outcome};
@@ -22,6 +22,8 @@ use crate::record::{DeliveryRecord, Outcome};
 const MAX_FORWARDS: usize = 3;
 /// Bytes a person may write beside a bounce that is forwarded; more, and the mail is about something else.
 const MAX_COVER: usize = 1024;
+/// Encoded bytes of a returned message that are decoded for its header.
+const MAX_ORIGINAL: usize = 64 * 1024;
 /// Texts of one mail that are read as prose.
 const MAX_TEXTS: usize = 4;
 
@@ -44,9 +46,9 @@ impl Reader {
     /// Reads one mail and calls `emit` for every recipient that failed or must wait.
     ///
     /// `mail` is one message, with or without its mbox separator line; quoting of `From ` lines may still be in it.
-    /// Records borrow from the mail, or from its decoded text while `emit` runs. Time is linear in the mail. A mail whose
-    /// report is plain `message/delivery-status` with the servers' replies in it costs no allocation but that of its
-    /// boundaries.
+    /// Records borrow from the mail, or from its decoded text while `emit` runs. Time is linear in the mail. A report that is
+    /// plain `message/delivery-status` with the servers' replies in it is not copied, and of its other parts only the
+    /// returned message's header is looked at.
     ///
     /// ```
     /// # use bouncesift::bounce::{Kind, Reader};
@@ -288,7 +290,11 @@ impl<'m> Mail<'_, 'm> {
     fn original(&mut self) -> Option<Cow<'m, [u8]>> {
         let is_original = |part: &&Part| matches!(part.media, Media::Message | Media::Headers);
         let part = self.parts.leaves().iter().find(is_original)?;
-        Some(decode::content(self.bytes, part, &mut self.cost))
+        let mut part = part.clone();
+        if part.transfer != Transfer::Identity {
+            part.body.end = part.body.end.min(part.body.start + MAX_ORIGINAL);
+        }
+        Some(decode::content(self.bytes, &part, &mut self.cost))
     }
 
     fn clues(&self) -> ClueValues<'m> {

@@ -159,3 +159,34 @@ fn any_bytes_are_taken() {
         read(&whole[end..]);
     }
 }
+
+#[test]
+fn hostile_mails_take_linear_time() {
+    let report = |boundary: &str, body: &str| {
+        format!("From: MAILER-DAEMON@x.example\nContent-Type: multipart/report; boundary={boundary}\n\n{body}")
+    };
+    let status = "Content-Type: message/delivery-status\n";
+    let groups = REFUSED.to_owned() + "\n";
+    let mails = [
+        report("b", &format!("--b\n{status}\n{}", groups.repeat(50_000))),
+        report("b", &format!("--b\n{status}Content-Transfer-Encoding: base64\n\n{}", "RmluYWw=\n".repeat(300_000))),
+        report("b", &"--b\n\nx\n".repeat(300_000)),
+        report("b", &format!("--b\n{status}\n").repeat(100_000)),
+        format!(
+            "From: MAILER-DAEMON@x.example\nSubject: {}\n\n{}",
+            "=?x?q?".repeat(100_000),
+            "Final-Recipient: ".repeat(100_000)
+        ),
+        format!("From: {}\nSubject: failure notice\n\n{}", "(".repeat(1_000_000), "<".repeat(1_000_000)),
+        format!("From: MAILER-DAEMON@x.example\n{}\n\nx", "Received: x\n".repeat(1_000_000)),
+        format!("From: MAILER-DAEMON@x.example\nContent-Type: text/html\n\n{}", "<p><style>".repeat(100_000)),
+        "Content-Type: message/rfc822\n\n".repeat(100_000),
+    ];
+    for mail in mails {
+        let start = std::time::Instant::now();
+        let (finding, _) = read(&mail);
+        assert!(start.elapsed().as_secs() < 20, "{finding:?}");
+    }
+    let (finding, rows) = read(&report("b", &format!("--b\n{status}\n{}", groups.repeat(10_001))));
+    assert_eq!((finding.groups_exceeded, rows.len()), (true, 10_000));
+}

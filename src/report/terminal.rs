@@ -173,7 +173,7 @@ fn totals(page: &mut Page, summary: &Summary) {
         ("Refused by us", summary.refused_by_us, "by our own server; in no other count"),
         ("Unnamed bounces", summary.bounces_unnamed, "name no message, may be forged; in no other count"),
         ("Foreign bounces", summary.bounces_foreign, "of mail other domains sent; in no other count"),
-        ("Told twice", summary.told_before, "by log and mail, or by two mails; counted once"),
+        ("Told twice", summary.told_before, "by log and mail, or two mails; counted once"),
     ];
     for (name, n, note) in apart {
         if n.0 > 0 {

@@ -1,6 +1,9 @@
 //! The words that say why: the remote reply in them, the server that gave it, and the command that was answered.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 
 use crate::record::SmtpStage;
 use crate::smtp::{EnhancedStatus, ReplyCode, StatusPlace, parse_reply};
@@ -306,53 +309,64 @@ fn ip_behind<'t>(words: &'t [u8], mark: &[u8]) -> Option<&'t [u8]> {
     is_ip(ip).then_some(ip)
 }
 
+/// Phrases that name the command that was answered; the first in this order decides.
+const STAGES: [(&[u8], SmtpStage); 32] = [
+    (b"in reply to end of data", SmtpStage::EndOfData),
+    (b"in reply to rcpt", SmtpStage::Rcpt),
+    (b"in reply to mail", SmtpStage::Mail),
+    (b"in reply to data", SmtpStage::Data),
+    (b"in reply to bdat", SmtpStage::Data),
+    (b"in reply to ehlo", SmtpStage::Helo),
+    (b"in reply to helo", SmtpStage::Helo),
+    (b"in reply to lhlo", SmtpStage::Helo),
+    (b"in reply to starttls", SmtpStage::StartTls),
+    (b"in reply to auth", SmtpStage::Auth),
+    (b"after end of data", SmtpStage::EndOfData),
+    (b"after rcpt", SmtpStage::Rcpt),
+    (b"after pipelined rcpt", SmtpStage::Rcpt),
+    (b"after mail from", SmtpStage::Mail),
+    (b"after pipelined mail", SmtpStage::Mail),
+    (b"after data", SmtpStage::Data),
+    (b"after pipelined data", SmtpStage::Data),
+    (b"after ehlo", SmtpStage::Helo),
+    (b"after helo", SmtpStage::Helo),
+    (b"after initial connection", SmtpStage::Connect),
+    (b"following rcpt", SmtpStage::Rcpt),
+    (b"following mail", SmtpStage::Mail),
+    (b"following data", SmtpStage::Data),
+    (b"like our rcpt", SmtpStage::Rcpt),
+    (b"like our mail", SmtpStage::Mail),
+    (b"like our final data", SmtpStage::EndOfData),
+    (b"like our data", SmtpStage::Data),
+    (b"does not like recipient", SmtpStage::Rcpt),
+    (b"does not like sender", SmtpStage::Mail),
+    (b"failed after i sent the message", SmtpStage::EndOfData),
+    (b"smtp:rcpt", SmtpStage::Rcpt),
+    (b"refused to talk to me", SmtpStage::Connect),
+];
+
+static STAGE: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let phrases = STAGES.iter().map(|(phrase, _)| *phrase).chain([&b"rcpt to"[..], b"mail from"]);
+    AhoCorasick::builder().ascii_case_insensitive(true).build(phrases).ok()
+});
+
 /// The command that the words say was answered.
 pub(super) fn stage(words: &[u8]) -> Option<SmtpStage> {
-    const STAGES: [(&[u8], SmtpStage); 32] = [
-        (b"in reply to end of data", SmtpStage::EndOfData),
-        (b"in reply to rcpt", SmtpStage::Rcpt),
-        (b"in reply to mail", SmtpStage::Mail),
-        (b"in reply to data", SmtpStage::Data),
-        (b"in reply to bdat", SmtpStage::Data),
-        (b"in reply to ehlo", SmtpStage::Helo),
-        (b"in reply to helo", SmtpStage::Helo),
-        (b"in reply to lhlo", SmtpStage::Helo),
-        (b"in reply to starttls", SmtpStage::StartTls),
-        (b"in reply to auth", SmtpStage::Auth),
-        (b"after end of data", SmtpStage::EndOfData),
-        (b"after rcpt", SmtpStage::Rcpt),
-        (b"after pipelined rcpt", SmtpStage::Rcpt),
-        (b"after mail from", SmtpStage::Mail),
-        (b"after pipelined mail", SmtpStage::Mail),
-        (b"after data", SmtpStage::Data),
-        (b"after pipelined data", SmtpStage::Data),
-        (b"after ehlo", SmtpStage::Helo),
-        (b"after helo", SmtpStage::Helo),
-        (b"after initial connection", SmtpStage::Connect),
-        (b"following rcpt", SmtpStage::Rcpt),
-        (b"following mail", SmtpStage::Mail),
-        (b"following data", SmtpStage::Data),
-        (b"like our rcpt", SmtpStage::Rcpt),
-        (b"like our mail", SmtpStage::Mail),
-        (b"like our final data", SmtpStage::EndOfData),
-        (b"like our data", SmtpStage::Data),
-        (b"does not like recipient", SmtpStage::Rcpt),
-        (b"does not like sender", SmtpStage::Mail),
-        (b"failed after i sent the message", SmtpStage::EndOfData),
-        (b"smtp:rcpt", SmtpStage::Rcpt),
-        (b"refused to talk to me", SmtpStage::Connect),
-    ];
-    let lower = words.get(..2048).unwrap_or(words).to_ascii_lowercase();
-    let found = STAGES.iter().find(|(phrase, _)| memchr::memmem::find(&lower, phrase).is_some());
-    found.map(|(_, stage)| *stage).or_else(|| {
-        let rcpt = memchr::memmem::find(&lower, b"rcpt to").is_some();
-        let mail = memchr::memmem::find(&lower, b"mail from").is_some();
-        match (rcpt, mail) {
-            (true, false) => Some(SmtpStage::Rcpt),
-            (false, true) => Some(SmtpStage::Mail),
-            _ => None,
-        }
-    })
+    let near = words.get(..2048).unwrap_or(words);
+    let finder = STAGE.as_ref()?;
+    let (mut best, mut rcpt, mut mail) = (STAGES.len(), false, false);
+    for found in finder.find_overlapping_iter(near) {
+        let at = found.pattern().as_usize();
+        best = best.min(at);
+        rcpt |= at == STAGES.len();
+        mail |= at == STAGES.len() + 1;
+    }
+    match (STAGES.get(best), rcpt, mail) {
+        (Some((_, stage)), _, _) => Some(*stage),
+        (None, true, false) => Some(SmtpStage::Rcpt),
+        (None, false, true) => Some(SmtpStage::Mail),
+        _ => None,
+    }
 }
 
 /// The command at the start of a line of a session.

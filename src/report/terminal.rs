@@ -171,9 +171,9 @@ fn totals(page: &mut Page, summary: &Summary) {
     }
     let apart = [
         ("Refused by us", summary.refused_by_us, "by our own server; in no other count"),
-        ("Unnamed bounces", summary.bounces_unnamed, "name no message, may be forged; in no other count"),
-        ("Foreign bounces", summary.bounces_foreign, "of mail other domains sent; in no other count"),
-        ("Told twice", summary.told_before, "by log and mail, or two mails; counted once"),
+        ("Unnamed bounces", summary.bounces_unnamed, "may be forged; in no other count"),
+        ("Foreign bounces", summary.bounces_foreign, "of mail others sent; in no other count"),
+        ("Told twice", summary.told_before, "by several lines or mails; counted once"),
     ];
     for (name, n, note) in apart {
         if n.0 > 0 {

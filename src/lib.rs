@@ -7,6 +7,8 @@
 //!   paths    format   bytes    record<'b>  codes    verdict       counts   files   people
 //! ```
 //!
+//! `parse` is `formats` for the lines of a log, and `mail` (structure) with `bounce` (meaning) for a mail.
+//!
 //! Only `input`, `pipeline`, `run`, `table` and `cli` touch the file system; the middle takes bytes or values and
 //! gives values. What is known about mail lives in `tables/`, what is done with it lives in code.
 

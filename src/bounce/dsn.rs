@@ -25,7 +25,7 @@ use std::borrow::Cow;
 use super::host::{self, Host};
 use crate::mail::fields::starts_field;
 use crate::mail::{line_at, starts_with_ignore_case};
-use crate::smtp::{EnhancedStatus, ReplyCode, locate_reply, parse_reply};
+use crate::smtp::{EnhancedStatus, ReplyCode, inner_reply, locate_reply};
 
 /// Recipient groups of one notification that are read; the rest is left out and told.
 pub const MAX_GROUPS: u32 = 10_000;
@@ -373,24 +373,6 @@ impl<'m> Groups<'m> {
         each(message, &done, Place { index: self.read.groups, is_last });
         self.read.groups += 1;
     }
-}
-
-/// The remote server's reply in a text that starts with the reporting program's own codes: quoted behind a word of its own
-/// (`5.1.0 - Unknown address error 550-'5.2.2 full'`), or in `<>` behind a notice that the time is up
-/// (`554 4.4.7 Message expired.<421 4.4.2 Timed out>`).
-fn inner_reply(text: &[u8]) -> Option<&[u8]> {
-    let is_reply = |text: &[u8]| ReplyCode::at_start(text).is_some_and(|code| code.class() >= 4);
-    if EnhancedStatus::at_start(text)
-        .is_some_and(|(_, len)| text.get(len..).is_some_and(|rest| rest.starts_with(b" - ")))
-    {
-        let quote = memchr::memmem::find(text, b"-'")?;
-        return text.get(quote.checked_sub(3)?..).filter(|reply| is_reply(reply));
-    }
-    let own = parse_reply(text, false).status.filter(|status| status.is_generic() && status.subject != 0)?;
-    let inner = text.get(memchr::memchr(b'<', text)? + 1..)?;
-    let inner = inner.get(..memchr::memchr(b'>', inner)?)?;
-    let says_more = parse_reply(inner, false).status.is_some_and(|status| status != own);
-    (is_reply(inner) && says_more).then_some(inner)
 }
 
 /// A value without the type in front of its first `;`, and that type.

@@ -7,7 +7,7 @@ const LIMIT: usize = 2048;
 
 /// The server's own reply where `reply` only quotes it; `None` where it does not.
 ///
-/// Three programs are known to do so: Sendmail 5 (`554 <a@example.com>... 550 Host unknown`), Amazon SES after its last
+/// The one in `<>` counts where the outer code only says that something went wrong or took too long. Three programs are known to do so: Sendmail 5 (`554 <a@example.com>... 550 Host unknown`), Amazon SES after its last
 /// try (`554 4.4.7 Message expired.<421 4.4.2 Connection timed out>`) and IronPort
 /// (`5.1.0 - Unknown address error 550-'5.1.1 User unknown'`).
 ///
@@ -40,7 +40,7 @@ fn behind_address(reply: &[u8]) -> Option<&[u8]> {
 }
 
 fn last_try(reply: &[u8]) -> Option<&[u8]> {
-    let expired = parse_reply(reply, false).status.is_some_and(|s| s.subject == 4 && s.detail == 7);
+    let expired = parse_reply(reply, false).status.is_some_and(EnhancedStatus::is_generic);
     let open = memchr::memrchr(b'<', reply).filter(|_| expired)?;
     let inner = reply.get(open + 1..)?;
     inner.get(..memchr::memchr(b'>', inner)?).filter(|inner| is_refusal(inner))

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 
 use crate::record::SmtpStage;
-use crate::smtp::{EnhancedStatus, ReplyCode, StatusPlace, parse_reply};
+use crate::smtp::{EnhancedStatus, ReplyCode, StatusPlace, inner_reply, parse_reply};
 
 /// Bytes of a reason that are looked at.
 pub(super) const MAX_REASON: usize = 16 * 1024;
@@ -37,7 +37,7 @@ impl<'t> Reason<'t> {
             return Reason { text, status: marked_status(text), host, ip, stage: stage(words), is_reply: false };
         };
         let text = without_frame_end(reply, words.get(..reply_at.unwrap_or(0)).unwrap_or_default());
-        let text = quoted_reply(text).unwrap_or(text);
+        let text = inner_reply(text).unwrap_or(text);
         let behind = reply.get(text.len()..).unwrap_or_default();
         // Exchange puts its own status in front: `<mx.example.com #5.5.0 smtp;554 ...>`.
         let status = memchr::memrchr(b'#', frame).and_then(|at| EnhancedStatus::at_start(frame.get(at + 1..)?));
@@ -54,15 +54,6 @@ fn without_brackets(words: &[u8]) -> &[u8] {
     };
     let balanced = !inside.iter().any(|b| matches!(b, b'(' | b')' | b'[' | b']'));
     if balanced { inside.trim_ascii() } else { words }
-}
-
-/// The server's reply within one of the reporting program that only says that time ran out:
-/// `554 4.4.7 Message expired.<421 4.4.2 Connection timed out>`.
-fn quoted_reply(reply: &[u8]) -> Option<&[u8]> {
-    let outer = parse_reply(reply, false).status?;
-    let inner = memchr::memchr(b'<', reply).and_then(|at| reply.get(at + 1..)).filter(|inner| is_refusal(inner))?;
-    let inner = memchr::memrchr(b'>', inner).and_then(|end| inner.get(..end)).unwrap_or(inner);
-    outer.is_generic().then_some(inner)
 }
 
 /// A status in words without a reply code: one marked with `#`, in brackets, or at the start of a line.

@@ -28,14 +28,18 @@ use super::table::{Row, RulesError, for_each_row};
 use super::{CauseId, Evidence, RuleId};
 
 pub(super) const WORDS: &str = include_str!("../tables/words.csv");
-pub(super) const FILES: [(&str, &str); 8] = [
+pub(super) const FILES: [(&str, &str); 12] = [
     ("rules/google.csv", include_str!("../tables/rules/google.csv")),
     ("rules/microsoft.csv", include_str!("../tables/rules/microsoft.csv")),
-    ("rules/providers.csv", include_str!("../tables/rules/providers.csv")),
+    ("rules/americas.csv", include_str!("../tables/rules/americas.csv")),
+    ("rules/europe.csv", include_str!("../tables/rules/europe.csv")),
+    ("rules/russia.csv", include_str!("../tables/rules/russia.csv")),
+    ("rules/asia.csv", include_str!("../tables/rules/asia.csv")),
     ("rules/gateways.csv", include_str!("../tables/rules/gateways.csv")),
     ("rules/transport.csv", include_str!("../tables/rules/transport.csv")),
     ("rules/general.csv", include_str!("../tables/rules/general.csv")),
     ("rules/languages.csv", include_str!("../tables/rules/languages.csv")),
+    ("rules/languages-other-scripts.csv", include_str!("../tables/rules/languages-other-scripts.csv")),
     ("rules/last.csv", include_str!("../tables/rules/last.csv")),
 ];
 /// The columns of a table of rules, in order.

@@ -61,12 +61,16 @@ struct Compiled {
     none: Option<GroupId>,
     regex: Option<Regex>,
     isps: Vec<IspId>,
+    /// Whether the row names no provider.
+    is_anybodys: bool,
     filter: Option<FilterId>,
 }
 
 /// Which rules go first, whoever speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Tier {
+    /// Of a table that the user gave.
+    Own,
     /// A provider's own, and it speaks.
     Speaker,
     /// A provider's own code.
@@ -116,12 +120,8 @@ impl Engine {
 
     /// Judges one reply. Time is linear in the first 16 KiB of the text; only the verdict's own strings are allocated.
     pub fn decide(&self, question: &Question<'_>, scratch: &mut Scratch) -> Verdict {
+        let named_filter = self.read(question, scratch);
         let Scratch { normal, found, groups, speakers } = scratch;
-        normal.fill(question.diagnostic, reply_words(question.diagnostic), question.reply.code);
-        self.literals.find(normal, found);
-        self.groups.find(found, groups);
-        let named_filter = self.read_signatures(found, speakers);
-        speakers.extend(question.isp);
         let best = self.best(question.reply, normal, found, groups, speakers);
         let registered = question.reply.status.and_then(|status| self.registered.cause(status));
         let mut verdict = match (best, registered) {
@@ -135,6 +135,23 @@ impl Engine {
         verdict.filter = verdict.filter.or(list_filter).or(named_filter);
         verdict.sending_ip = sending_ip(question.diagnostic);
         verdict
+    }
+
+    /// All rules that hold for one reply, the one that decides first: what [`Engine::decide`] chooses from. Not for
+    /// the hot path: it allocates.
+    pub fn candidates(&self, question: &Question<'_>, scratch: &mut Scratch) -> Vec<RuleId> {
+        self.read(question, scratch);
+        let Scratch { normal, found, groups, speakers } = scratch;
+        let holding = self.watching(question.reply, groups).filter_map(|at| {
+            let (rule, row) = self.compiled.get(usize::from(at)).zip(self.rules.get(usize::from(at)))?;
+            let tier = rule.tier(speakers)?;
+            let holds = row.fits_codes(question.reply) && rule.holds(groups);
+            (holds && self.holds_closely(rule, row, normal, found)).then_some((tier, at))
+        });
+        let mut holding: Vec<_> = holding.collect();
+        holding.sort_unstable();
+        holding.dedup();
+        holding.into_iter().map(|(_, at)| RuleId(at)).collect()
     }
 
     /// What the IANA registry says of a code; `None` if it is not registered.
@@ -177,6 +194,23 @@ impl Engine {
         self.by_status.get(from..to).unwrap_or(&[])
     }
 
+    /// Finds all phrases and who speaks; gives the filter product that the text names.
+    fn read(&self, question: &Question<'_>, scratch: &mut Scratch) -> Option<FilterId> {
+        let Scratch { normal, found, groups, speakers } = scratch;
+        normal.fill(question.diagnostic, reply_words(question.diagnostic), question.reply.code);
+        self.literals.find(normal, found);
+        self.groups.find(found, groups);
+        let named_filter = self.read_signatures(found, speakers);
+        speakers.extend(question.isp);
+        named_filter
+    }
+
+    /// Rules that may hold: those whose rarest words were found, and those that ask for this status code alone.
+    fn watching(&self, reply: &Reply<'_>, groups: &FoundGroups) -> impl Iterator<Item = u16> {
+        let by_words = groups.seen.iter().filter_map(|&id| self.watchers.get(id as usize)).flatten();
+        by_words.copied().chain(self.of_status(reply).iter().map(|(_, rule)| *rule))
+    }
+
     fn best(
         &self,
         reply: &Reply<'_>,
@@ -185,9 +219,8 @@ impl Engine {
         groups: &FoundGroups,
         speakers: &[IspId],
     ) -> Option<(Tier, u16)> {
-        let watching = groups.seen.iter().filter_map(|&id| self.watchers.get(id as usize)).flatten();
         let mut best: Option<(Tier, u16)> = None;
-        for at in watching.copied().chain(self.of_status(reply).iter().map(|(_, rule)| *rule)) {
+        for at in self.watching(reply, groups) {
             let Some((rule, row)) = self.compiled.get(usize::from(at)).zip(self.rules.get(usize::from(at))) else {
                 continue;
             };
@@ -292,19 +325,22 @@ impl Compiled {
         let none = Some(&rule.none).filter(|none| !none.is_empty()).map(|none| group(none)).transpose()?;
         let regex = rule.regex.as_deref().map(|pattern| regex(pattern).map_err(|e| rule.error(e))).transpose()?;
         let tier = match (rule.evidence, rule.providers.is_empty()) {
+            _ if rule.is_own => Tier::Own,
             (Evidence::None, _) => Tier::Last,
             (Evidence::Token, _) => Tier::Token,
             (_, true) => Tier::General,
             (_, false) => Tier::Speaker,
         };
         let isps = rule.providers.iter().filter_map(|slug| isp_of(slug)).collect();
-        Ok(Compiled { tier, words, none, regex, isps, filter: rule.filter.as_deref().and_then(filter_of) })
+        let is_anybodys = rule.providers.is_empty();
+        Ok(Compiled { tier, words, none, regex, isps, is_anybodys, filter: rule.filter.as_deref().and_then(filter_of) })
     }
 
     /// Where it stands for these speakers; `None` where it has no say.
     fn tier(&self, speakers: &[IspId]) -> Option<Tier> {
         let own = self.isps.iter().any(|isp| speakers.contains(isp));
         match self.tier {
+            Tier::Own => (own || self.is_anybodys).then_some(Tier::Own),
             Tier::Speaker | Tier::Token if own => Some(Tier::Speaker),
             Tier::Speaker => None,
             tier => Some(tier),

@@ -18,7 +18,7 @@
 //! | anti | texts that it must not win (`\|` between), optional |
 //! | source | where the wording is from |
 //!
-//! Priority: rows of the speaking provider, tokens of others, rows without provider, registered codes
+//! Priority: rows of the user's own tables ([`RuleSet::with_own`]), rows of the speaking provider, tokens of others, rows without provider, registered codes
 //! (`enhanced_status.csv`), rows with evidence `none`. Within one of these, the order of the files
 //! ([`RuleSet::builtin`]) and of the rows: the first that holds wins.
 
@@ -84,6 +84,8 @@ pub struct Rule {
     pub source: String,
     /// Table and line it stands in, such as `rules/google.csv:12`.
     pub place: String,
+    /// Whether the user gave it.
+    pub is_own: bool,
     pub(super) file: String,
     pub(super) line: u64,
     pub(super) replies: Vec<u16>,
@@ -104,6 +106,7 @@ impl Rule {
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    by_id: BTreeMap<String, u16>,
 }
 
 impl RuleSet {
@@ -113,6 +116,23 @@ impl RuleSet {
         let words = word_lists("words.csv", WORDS)?;
         for (file, text) in FILES {
             set.read(file, text, &words)?;
+        }
+        Ok(set)
+    }
+
+    /// The user's own tables (name and text of each), which are tried first, in the order given, and then the rules
+    /// that come with the program. A row of the user's may have the id of a built-in one: it takes its place.
+    pub fn with_own(own: &[(&str, &str)]) -> Result<RuleSet, RulesError> {
+        let mut set = RuleSet::default();
+        for (file, text) in own {
+            set.add(file, text)?;
+        }
+        set.rules.iter_mut().for_each(|rule| rule.is_own = true);
+        let builtin = RuleSet::builtin()?.rules;
+        for rule in builtin {
+            if set.by_id(&rule.id).is_none() {
+                set.push(rule)?;
+            }
         }
         Ok(set)
     }
@@ -129,8 +149,7 @@ impl RuleSet {
 
     /// The number of a rule by its name.
     pub fn by_id(&self, id: &str) -> Option<RuleId> {
-        let at = self.rules.iter().position(|rule| rule.id == id)?;
-        u16::try_from(at).ok().map(RuleId)
+        self.by_id.get(id).copied().map(RuleId)
     }
 
     pub(super) fn into_rules(self) -> Vec<Rule> {
@@ -143,12 +162,15 @@ impl RuleSet {
             if self.by_id(&rule.id).is_some() {
                 return Err(row.error(format!("id {:?} is used twice", rule.id)));
             }
-            if self.rules.len() >= usize::from(u16::MAX) {
-                return Err(row.error("too many rules"));
-            }
-            self.rules.push(rule);
-            Ok(())
+            self.push(rule)
         })
+    }
+
+    fn push(&mut self, rule: Rule) -> Result<(), RulesError> {
+        let at = u16::try_from(self.rules.len()).map_err(|_| rule.error("more than 65,536 rules"))?;
+        self.by_id.insert(rule.id.clone(), at);
+        self.rules.push(rule);
+        Ok(())
     }
 }
 
@@ -225,6 +247,7 @@ fn rule(file: &str, row: &Row<'_>, words: &WordLists) -> Result<Rule, RulesError
         anti: split(row.get("anti"), '|'),
         source: row.need("source")?.to_owned(),
         place: format!("{file}:{}", row.line),
+        is_own: false,
         file: file.to_owned(),
         line: row.line,
         replies: replies(row)?,

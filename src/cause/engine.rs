@@ -102,7 +102,7 @@ impl Engine {
         let mut engine = Engine {
             rules,
             compiled,
-            literals: literals.build().map_err(failed)?,
+            literals: literals.build(),
             watchers: vec![Vec::new(); groups.len()],
             groups,
             by_status: Vec::new(),
@@ -197,7 +197,8 @@ impl Engine {
     /// Finds all phrases and who speaks; gives the filter product that the text names.
     fn read(&self, question: &Question<'_>, scratch: &mut Scratch) -> Option<FilterId> {
         let Scratch { normal, found, groups, speakers } = scratch;
-        normal.fill(question.diagnostic, reply_words(question.diagnostic), question.reply.code);
+        let words = reply_words(question.diagnostic);
+        normal.fill(question.diagnostic, words, question.reply.code, self.literals.openers());
         self.literals.find(normal, found);
         self.groups.find(found, groups);
         let named_filter = self.read_signatures(found, speakers);
@@ -241,7 +242,8 @@ impl Engine {
         let Some((rule, row)) = self.compiled.get(at).zip(self.rules.get(at)) else {
             return abstention(self.unclassified, Evidence::None);
         };
-        let span = self.span(rule, found).map(|(start, end)| normal.span(start as usize, end as usize));
+        let span =
+            self.span(rule, found).map(|(start, end)| normal.span(question.diagnostic, start as usize, end as usize));
         let whole = u32::try_from(question.diagnostic.len()).unwrap_or(u32::MAX);
         Verdict {
             cause: row.cause,

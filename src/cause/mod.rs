@@ -17,6 +17,7 @@ mod blocklist;
 mod causes;
 mod engine;
 mod groups;
+mod letters;
 mod literals;
 mod normal;
 mod registered;
@@ -24,6 +25,7 @@ mod rules;
 mod sending_ip;
 mod table;
 mod template;
+mod trie;
 
 use std::net::IpAddr;
 

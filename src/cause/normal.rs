@@ -4,25 +4,41 @@
 //! - Runs of blanks, control characters, the two characters `\n`, and `_` are one blank.
 //! - Repeated reply codes of a folded reply (`550-5.7.1`) are gone.
 //! - A mail address is the single byte `@`: what strangers call their mailboxes is no evidence.
-//! - Bytes of URLs and host names are marked; words are not looked for in them (see [`super::literals`]).
+//! - The starts of words are noted, for phrases start there (see [`super::literals`]): of runs of letters, of runs of
+//!   digits, of each ideograph, and signs that some phrase starts with. Those in URLs and host names are marked.
+//!
+//! Each byte is classified by one table look-up, and the common token, letters and digits alone, is copied without
+//! looking at its bytes again: this and the search for phrases are most of a verdict's time.
 
 use std::ops::Range;
 
+use super::letters::{fold, lower};
 use crate::smtp::{EnhancedStatus, ReplyCode};
 
 /// Bytes of a diagnostic that are looked at.
 pub(super) const LIMIT: usize = 16 * 1024;
 
-/// Mark on an offset: the byte belongs to a URL or host name. Offsets stay below it.
-const IN_NAME: u16 = 0x8000;
+/// A place where a phrase may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WordStart {
+    /// Offset in the normalised text.
+    pub(super) at: u16,
+    /// Offset from where the words start in the text as written.
+    raw: u16,
+    /// Whether it is part of a URL or host name.
+    pub(super) in_name: bool,
+}
+
+/// Signs that a phrase starts with, by byte.
+pub(super) type Openers = [bool; 256];
 
 /// A normalised text. Reused: filling it again allocates only if the text is longer than any before.
 #[derive(Debug, Default)]
 pub(super) struct Normal {
     /// The bytes the rules are matched against.
     pub(super) text: Vec<u8>,
-    /// Offset of each of them from `base`, with [`IN_NAME`].
-    at: Vec<u16>,
+    /// Where phrases may start, ascending.
+    pub(super) starts: Vec<WordStart>,
     /// Where the words start in the text.
     base: u32,
 }
@@ -40,11 +56,43 @@ pub(super) enum Kind {
     Host,
 }
 
+/// The byte parts tokens.
+const DELIMITER: u8 = 1;
+const LETTER: u8 = 2;
+const DIGIT: u8 = 4;
+/// `.`, `@`, `:`: the token may be a host name, an address, a URL.
+const NAMING: u8 = 8;
+/// Any other byte; the token has to be looked at byte by byte.
+const SIGN: u8 = 16;
+
+const CLASS: [u8; 256] = {
+    let mut class = [SIGN; 256];
+    let mut i = 0;
+    while i < 256 {
+        let b = i as u8;
+        if is_delimiter(b) {
+            class[i] = DELIMITER;
+        } else if b.is_ascii_alphabetic() {
+            class[i] = LETTER;
+        } else if b.is_ascii_digit() {
+            class[i] = DIGIT;
+        } else if matches!(b, b'.' | b'@' | b':') {
+            class[i] = NAMING;
+        }
+        i += 1;
+    }
+    class
+};
+
+fn class(b: u8) -> u8 {
+    CLASS[usize::from(b)]
+}
+
 impl Normal {
     /// Takes in `words` of `text`, at most 16 KiB. `code` is the reply's code, whose repetitions are left out.
-    pub(super) fn fill(&mut self, text: &[u8], words: Range<usize>, code: Option<ReplyCode>) {
+    pub(super) fn fill(&mut self, text: &[u8], words: Range<usize>, code: Option<ReplyCode>, openers: &Openers) {
         self.text.clear();
-        self.at.clear();
+        self.starts.clear();
         self.base = u32::try_from(words.start).unwrap_or(u32::MAX);
         let raw = text.get(words).unwrap_or(&[]);
         let raw = raw.get(..LIMIT).unwrap_or(raw);
@@ -52,145 +100,141 @@ impl Normal {
         let mut after_code = false;
         let mut i = 0;
         while let Some(&b) = raw.get(i) {
-            let rest = raw.get(i..).unwrap_or(&[]);
-            let len = token_len(rest);
-            if len == 0 {
-                i += self.delimiter(rest, b, i);
+            if class(b) == DELIMITER {
+                i += self.delimiter(raw, b, i, openers);
                 continue;
             }
-            let token = rest.get(..len).unwrap_or(&[]);
-            let skip = code_len(token, code, after_code);
-            after_code = (1..=4).contains(&skip);
-            if skip == 0 {
-                self.token(token, i);
-            }
-            i += if skip > 0 { skip } else { len };
-        }
-    }
-
-    /// Where normalised bytes `start..end` stand in the text as written.
-    pub(super) fn span(&self, start: usize, end: usize) -> (u32, u32) {
-        let offset = |i: usize| u32::from(self.at.get(i).copied().unwrap_or(0) & !IN_NAME);
-        let (start, end) = (offset(start), offset(end.saturating_sub(1)) + 1);
-        (self.base.saturating_add(start), self.base.saturating_add(end))
-    }
-
-    /// Whether a byte belongs to a URL or host name.
-    pub(super) fn in_name(&self, i: usize) -> bool {
-        self.at.get(i).is_some_and(|at| at & IN_NAME != 0)
-    }
-
-    fn push(&mut self, b: u8, at: usize, mark: u16) {
-        if b == b' ' && matches!(self.text.last(), None | Some(b' ')) {
-            return;
-        }
-        self.text.push(b);
-        self.at.push((at & usize::from(!IN_NAME)) as u16 | mark);
-    }
-
-    /// A byte between tokens; returns how many bytes it took.
-    fn delimiter(&mut self, rest: &[u8], b: u8, at: usize) -> usize {
-        if b == b'\\' && matches!(rest.get(1), Some(b'n' | b'r' | b't')) {
-            self.push(b' ', at, 0);
-            return 2;
-        }
-        self.push(if b <= b' ' || b == 0x7f { b' ' } else { b }, at, 0);
-        1
-    }
-
-    fn token(&mut self, token: &[u8], at: usize) {
-        let mark = match kind(token) {
-            Kind::Address => {
-                self.push(b'@', at, 0);
-                let len = address_len(token);
-                return self.token(token.get(len..).unwrap_or(&[]), at + len);
-            }
-            Kind::Url | Kind::Host => IN_NAME,
-            Kind::Word => 0,
-        };
-        let mut i = 0;
-        while let Some(&b) = token.get(i) {
-            let (len, out, second) = if b < 0x80 { (1, lower(b), 0) } else { fold(token.get(i..).unwrap_or(&[]), b) };
-            self.push(out, at + i, mark);
-            if second != 0 {
-                self.push(second, at + i, mark);
-            }
-            let rest_of_letter = token.get(i + 1..i + len).unwrap_or(&[]);
-            if out >= 0x80 && second == 0 {
-                for (k, &more) in rest_of_letter.iter().enumerate() {
-                    self.push(more, at + i + 1 + k, mark);
+            let rest = raw.get(i..).unwrap_or(&[]);
+            let mut flags = 0;
+            let mut len = 0;
+            for &b in rest {
+                let class = class(b);
+                if class == DELIMITER {
+                    break;
                 }
+                flags |= class;
+                len += 1;
+            }
+            let token = rest.get(..len).unwrap_or(&[]);
+            let skip = if b.is_ascii_digit() || after_code { code_len(token, code, after_code) } else { 0 };
+            after_code = (1..=4).contains(&skip);
+            match skip {
+                0 if flags == LETTER || flags == DIGIT => self.plain(token, i),
+                0 => self.token(token, flags, i, openers),
+                _ => len = skip,
             }
             i += len;
         }
     }
-}
 
-/// A phrase of a table in the same form as the texts.
-pub(super) fn phrase(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut i = 0;
-    while let Some(&b) = bytes.get(i) {
-        let (len, first, second) = if b < 0x80 { (1, lower(b), 0) } else { fold(bytes.get(i..).unwrap_or(&[]), b) };
-        out.push(first);
-        match second {
-            0 if first >= 0x80 => out.extend_from_slice(bytes.get(i + 1..i + len).unwrap_or(&[])),
-            0 => {}
-            _ => out.push(second),
+    /// Where normalised bytes `start..end` stand in the text as written. `start` is that of a word.
+    pub(super) fn span(&self, text: &[u8], start: usize, end: usize) -> (u32, u32) {
+        let word = |at: usize| {
+            let behind = self.starts.partition_point(|start| usize::from(start.at) <= at);
+            self.starts.get(behind.saturating_sub(1)).map_or((0, 0), |s| (usize::from(s.at), usize::from(s.raw)))
+        };
+        let base = self.base as usize;
+        let (mut at, raw) = word(end.saturating_sub(1));
+        let mut raw_end = base + raw;
+        // From the start of the last word on, byte by byte: folded letters are shorter than written ones.
+        while at < end {
+            let Some(&b) = text.get(raw_end) else { break };
+            let (len, bytes) = match class(b) {
+                _ if b >= 0x80 => fold(text.get(raw_end..).unwrap_or(&[]), b).lengths(),
+                _ => (1, 1),
+            };
+            (raw_end, at) = (raw_end + len, at + bytes);
         }
-        i += len;
+        let start = base + word(start).1;
+        (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(raw_end.max(start)).unwrap_or(u32::MAX))
     }
-    out
-}
 
-fn lower(b: u8) -> u8 {
-    match b {
-        b'_' => b' ',
-        _ => b.to_ascii_lowercase(),
+    fn start(&mut self, raw: usize, in_name: bool) {
+        self.starts.push(WordStart { at: self.text.len() as u16, raw: raw as u16, in_name });
     }
-}
 
-/// A letter outside ASCII at the start of `text`: its length, and one or two bytes that stand for it.
-fn fold(text: &[u8], b: u8) -> (usize, u8, u8) {
-    match (b, text.get(1).copied(), text.get(2).copied()) {
-        (0xc2, Some(0xa0), _) => (2, b' ', 0),
-        (0xc3, Some(0x9f), _) => (2, b's', b's'),
-        (0xc3, Some(x @ 0x80..=0xbf), _) => (2, latin1(x | 0x20), 0),
-        (0xc4, Some(x), _) => match x {
-            0x84 | 0x85 => (2, b'a', 0),
-            0x86 | 0x87 | 0x8c | 0x8d => (2, b'c', 0),
-            0x98..=0x9b => (2, b'e', 0),
-            _ => (1, b, 0),
-        },
-        (0xc5, Some(x), _) => match x {
-            0x81 | 0x82 => (2, b'l', 0),
-            0x83 | 0x84 => (2, b'n', 0),
-            0x98 | 0x99 => (2, b'r', 0),
-            0x9a | 0x9b | 0xa0 | 0xa1 => (2, b's', 0),
-            0xb9..=0xbe => (2, b'z', 0),
-            _ => (1, b, 0),
-        },
-        (0xd0, Some(x @ 0x90..=0x9f), _) => (2, 0xd0, x + 0x20),
-        (0xd0, Some(x @ 0xa0..=0xaf), _) => (2, 0xd1, x - 0x20),
-        (0xe2, Some(0x80), Some(0x98 | 0x99)) => (3, b'\'', 0),
-        (0xe2, Some(0x80), Some(0x9c | 0x9d)) => (3, b'"', 0),
-        _ => (1, b, 0),
+    fn blank(&mut self) {
+        if !matches!(self.text.last(), None | Some(b' ')) {
+            self.text.push(b' ');
+        }
     }
-}
 
-/// The plain letter of U+00C0 to U+00FF, by the second byte of its lower case.
-fn latin1(x: u8) -> u8 {
-    match x {
-        0xa0..=0xa6 => b'a',
-        0xa7 => b'c',
-        0xa8..=0xab => b'e',
-        0xac..=0xaf => b'i',
-        0xb1 => b'n',
-        0xb2..=0xb6 | 0xb8 => b'o',
-        0xb9..=0xbc => b'u',
-        0xbd | 0xbf => b'y',
-        _ => b'?',
+    /// A byte between tokens; returns how many bytes it took.
+    fn delimiter(&mut self, raw: &[u8], b: u8, at: usize, openers: &Openers) -> usize {
+        if b == b'\\' && matches!(raw.get(at + 1), Some(b'n' | b'r' | b't')) {
+            self.blank();
+            return 2;
+        }
+        if b <= b' ' || b == 0x7f {
+            self.blank();
+        } else {
+            if openers[usize::from(b)] {
+                self.start(at, false);
+            }
+            self.text.push(b);
+        }
+        1
+    }
+
+    /// Letters alone, or digits alone.
+    fn plain(&mut self, token: &[u8], at: usize) {
+        self.start(at, false);
+        self.text.extend(token.iter().map(u8::to_ascii_lowercase));
+    }
+
+    fn token(&mut self, token: &[u8], flags: u8, at: usize, openers: &Openers) {
+        let kind = if flags & NAMING == 0 { Kind::Word } else { kind(token) };
+        if kind == Kind::Address {
+            if openers[usize::from(b'@')] {
+                self.start(at, false);
+            }
+            self.text.push(b'@');
+            let len = address_len(token);
+            let rest = token.get(len..).unwrap_or(&[]);
+            return self.bytes(rest, at + len, self::kind(rest) != Kind::Word, openers);
+        }
+        self.bytes(token, at, kind != Kind::Word, openers);
+    }
+
+    fn bytes(&mut self, token: &[u8], at: usize, in_name: bool, openers: &Openers) {
+        let mut i = 0;
+        let mut before = SIGN;
+        while let Some(&b) = token.get(i) {
+            if b >= 0x80 {
+                i += self.letter(token.get(i..).unwrap_or(&[]), at + i, in_name, &mut before);
+                continue;
+            }
+            let class = class(b);
+            if b == b'_' {
+                self.blank();
+            } else {
+                if (class & (LETTER | DIGIT) != 0 && class != before) || openers[usize::from(b)] {
+                    self.start(at + i, in_name);
+                }
+                self.text.push(lower(b));
+            }
+            before = class;
+            i += 1;
+        }
+    }
+
+    /// A letter outside ASCII; returns its length. `before` is the class of what stands in front.
+    fn letter(&mut self, text: &[u8], at: usize, in_name: bool, before: &mut u8) -> usize {
+        let letter = fold(text, text.first().copied().unwrap_or(b' '));
+        let stands_for = letter.bytes();
+        let first = stands_for.first().copied().unwrap_or(b' ');
+        let class = if first < 0x80 { class(first) } else { 0 };
+        if first == b' ' {
+            self.blank();
+        } else {
+            // Ideographs (three bytes and more) are not parted by blanks, so that each may start a phrase.
+            if class != *before || first >= 0xe0 {
+                self.start(at, in_name);
+            }
+            self.text.extend_from_slice(stands_for);
+        }
+        *before = class;
+        letter.len()
     }
 }
 
@@ -206,17 +250,16 @@ fn code_len(token: &[u8], code: Option<[u8; 3]>, after_code: bool) -> usize {
     {
         return (3 + usize::from(!rest.is_empty())).min(token.len());
     }
-    let bare = token.trim_ascii_start();
-    let bare = bare.strip_prefix(b"-").or_else(|| bare.strip_prefix(b"#")).unwrap_or(bare);
+    let bare = token.strip_prefix(b"-").or_else(|| token.strip_prefix(b"#")).unwrap_or(token);
     if after_code && EnhancedStatus::exact(bare).is_some() { token.len() } else { 0 }
 }
 
 /// Length of the token that starts here; 0 at a byte between tokens.
 pub(super) fn token_len(text: &[u8]) -> usize {
-    text.iter().position(|b| is_delimiter(*b)).unwrap_or(text.len())
+    text.iter().position(|b| class(*b) == DELIMITER).unwrap_or(text.len())
 }
 
-fn is_delimiter(b: u8) -> bool {
+const fn is_delimiter(b: u8) -> bool {
     b <= b' '
         || matches!(b, b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b',' | b';' | b'"' | b'\'' | b'`')
         || matches!(b, b'\\' | b'|' | 0x7f)
@@ -260,13 +303,17 @@ fn joins_labels(before: u8, next: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::letters::phrase;
     use super::*;
 
-    fn normal(raw: &str, code: u16) -> String {
+    fn filled(raw: &str, code: u16) -> Normal {
         let mut normal = Normal::default();
-        normal.fill(raw.as_bytes(), 0..raw.len(), ReplyCode::new(code));
-        assert_eq!(normal.text.len(), normal.at.len());
-        String::from_utf8_lossy(&normal.text).into_owned()
+        normal.fill(raw.as_bytes(), 0..raw.len(), ReplyCode::new(code), &[false; 256]);
+        normal
+    }
+
+    fn normal(raw: &str, code: u16) -> String {
+        String::from_utf8_lossy(&filled(raw, code).text).into_owned()
     }
 
     #[test]
@@ -292,12 +339,22 @@ mod tests {
 
     #[test]
     fn names_are_marked_and_spans_lead_back() {
-        let mut normal = Normal::default();
-        normal.fill(b"  see http://spam.example/  SPAM", 0..32, None);
+        let raw = "  see http://spam.example/  Été SPAM";
+        let normal = filled(raw, 0);
         let at = normal.text.len() - 4;
-        assert_eq!(normal.span(at, at + 4), (28, 32));
-        assert!(!normal.in_name(at) && normal.in_name(6));
+        assert_eq!(normal.span(raw.as_bytes(), at, at + 4), (34, 38));
+        assert_eq!(normal.span(raw.as_bytes(), at - 4, at - 1), (28, 33));
+        let marked: Vec<_> = normal.starts.iter().map(|start| start.in_name).collect();
+        assert_eq!(marked, [false, true, true, true, false, false]);
         assert_eq!(kind(b"mx.spam.example"), Kind::Host);
         assert_eq!(kind(b"blocked.For"), Kind::Word);
+    }
+
+    #[test]
+    fn words_start_where_the_kind_of_letter_changes() {
+        let starts = |raw: &str| filled(raw, 0).starts.iter().map(|start| start.at).collect::<Vec<_>>();
+        assert_eq!(starts("s3150x"), [0, 1, 5]);
+        assert_eq!(starts("почта ip被拒"), [0, 11, 13, 16]);
+        assert_eq!(starts("rejeté"), [0]);
     }
 }

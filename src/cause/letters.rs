@@ -18,11 +18,6 @@ impl Letter {
     pub(super) fn bytes(&self) -> &[u8] {
         self.out.get(..usize::from(self.out_len)).unwrap_or(&[])
     }
-
-    /// Bytes as written, and bytes that stand for it.
-    pub(super) fn lengths(self) -> (usize, usize) {
-        (self.len(), usize::from(self.out_len))
-    }
 }
 
 /// A phrase of a table in the same form as the texts.

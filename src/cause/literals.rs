@@ -160,27 +160,40 @@ fn hash(key: u32) -> usize {
     (key.wrapping_mul(0x9e37_79b1) >> 16) as usize
 }
 
-/// Bytes of the word at the start of a text, at most four. Signs and other scripts have no words: four.
+/// Bytes of the word at the start of a text, at most four; four where no word starts, but a sign or another script.
 fn word_len(text: &[u8]) -> usize {
-    let Some(&first) = text.first() else { return 0 };
-    let run = |same: fn(&u8) -> bool| text.iter().take(4).take_while(|b| same(b)).count();
-    if first.is_ascii_alphabetic() {
-        run(u8::is_ascii_alphabetic)
-    } else if first.is_ascii_digit() {
-        run(u8::is_ascii_digit)
-    } else {
-        text.len().min(4)
+    (word_mask(first_four(text)).count_ones() / 8) as usize
+}
+
+/// The first bytes of the word at the start of a text, in one number; the other bits are 0.
+fn word_key(text: &[u8]) -> u32 {
+    let four = first_four(text);
+    four & word_mask(four)
+}
+
+fn first_four(text: &[u8]) -> u32 {
+    match text {
+        [a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]),
+        [a, b, c] => u32::from_le_bytes([*a, *b, *c, 0]),
+        [a, b] => u32::from_le_bytes([*a, *b, 0, 0]),
+        [a] => u32::from(*a),
+        [] => 0,
     }
 }
 
-/// The first bytes of the word at the start of a text, in one number.
-fn word_key(text: &[u8]) -> u32 {
-    let mut key = [0; 4];
-    let len = word_len(text);
-    for (to, from) in key.iter_mut().zip(text.iter().take(len)) {
-        *to = *from;
-    }
-    u32::from_le_bytes(key)
+/// All bits of those of four bytes that go on in the word of the first one. Letters are in lower case. The bytes are
+/// compared side by side: with the high bit away no sum carries over, and adding 0x80 - `a` sets it from `a` on.
+fn word_mask(four: u32) -> u32 {
+    const HIGH: u32 = 0x8080_8080;
+    let (from, behind) = match four as u8 {
+        b'a'..=b'z' => (0x1f1f_1f1f, 0x0505_0505),
+        b'0'..=b'9' => (0x5050_5050, 0x4646_4646),
+        _ => return u32::MAX,
+    };
+    let low = four & !HIGH;
+    let same = (low + from) & !(low + behind) & !four & HIGH;
+    let other = !same & HIGH;
+    if other == 0 { u32::MAX } else { (1 << (other.trailing_zeros() - 7)) - 1 }
 }
 
 fn prefix_key(text: &[u8]) -> u32 {

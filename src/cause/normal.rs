@@ -7,12 +7,13 @@
 //! - The starts of words are noted, for phrases start there (see [`super::literals`]): of runs of letters, of runs of
 //!   digits, of each ideograph, and signs that some phrase starts with. Those in URLs and host names are marked.
 //!
-//! Each byte is classified by one table look-up, and the common token, letters and digits alone, is copied without
-//! looking at its bytes again: this and the search for phrases are most of a verdict's time.
+//! This and the search for phrases are most of a verdict's time. So the text is copied in lower case as a whole, which
+//! the compiler does many bytes at a time; then one look-up for each byte finds where the kind of byte changes, and
+//! only there something is decided. What does not belong into the text is noted as a cut; all cuts are made at the end.
 
 use std::ops::Range;
 
-use super::letters::{fold, lower};
+use super::letters::fold;
 use crate::smtp::{EnhancedStatus, ReplyCode};
 
 /// Bytes of a diagnostic that are looked at.
@@ -23,8 +24,6 @@ pub(super) const LIMIT: usize = 16 * 1024;
 pub(super) struct WordStart {
     /// Offset in the normalised text.
     pub(super) at: u16,
-    /// Offset from where the words start in the text as written.
-    raw: u16,
     /// Whether it is part of a URL or host name.
     pub(super) in_name: bool,
 }
@@ -39,7 +38,11 @@ pub(super) struct Normal {
     pub(super) text: Vec<u8>,
     /// Where phrases may start, ascending.
     pub(super) starts: Vec<WordStart>,
-    /// Where the words start in the text.
+    /// Bytes of the words as written that are not in the text: start and length, ascending.
+    cuts: Vec<(u16, u16)>,
+    /// Bytes of all cuts.
+    removed: usize,
+    /// Where the words start in the text as written.
     base: u32,
 }
 
@@ -56,29 +59,35 @@ pub(super) enum Kind {
     Host,
 }
 
-/// The byte parts tokens.
-const DELIMITER: u8 = 1;
-const LETTER: u8 = 2;
-const DIGIT: u8 = 4;
+/// Blanks and control characters.
+const BLANK: u8 = 1;
+/// Signs that part tokens.
+const PARTING: u8 = 2;
+const LETTER: u8 = 4;
+const DIGIT: u8 = 8;
 /// `.`, `@`, `:`: the token may be a host name, an address, a URL.
-const NAMING: u8 = 8;
-/// Any other byte; the token has to be looked at byte by byte.
-const SIGN: u8 = 16;
+const NAMING: u8 = 16;
+/// Part of a letter outside ASCII.
+const HIGH: u8 = 32;
+/// `_`: a blank that does not end the token.
+const JOINER: u8 = 64;
+const SIGN: u8 = 128;
 
 const CLASS: [u8; 256] = {
     let mut class = [SIGN; 256];
     let mut i = 0;
     while i < 256 {
-        let b = i as u8;
-        if is_delimiter(b) {
-            class[i] = DELIMITER;
-        } else if b.is_ascii_alphabetic() {
-            class[i] = LETTER;
-        } else if b.is_ascii_digit() {
-            class[i] = DIGIT;
-        } else if matches!(b, b'.' | b'@' | b':') {
-            class[i] = NAMING;
-        }
+        class[i] = match i as u8 {
+            0..=b' ' | 0x7f => BLANK,
+            b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'{' | b'}' => PARTING,
+            b',' | b';' | b'"' | b'\'' | b'`' | b'\\' | b'|' => PARTING,
+            b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+            b'0'..=b'9' => DIGIT,
+            b'.' | b'@' | b':' => NAMING,
+            0x80.. => HIGH,
+            b'_' => JOINER,
+            _ => SIGN,
+        };
         i += 1;
     }
     class
@@ -88,152 +97,260 @@ fn class(b: u8) -> u8 {
     CLASS[usize::from(b)]
 }
 
+fn is_delimiter(b: u8) -> bool {
+    class(b) & (BLANK | PARTING) != 0
+}
+
 impl Normal {
     /// Takes in `words` of `text`, at most 16 KiB. `code` is the reply's code, whose repetitions are left out.
     pub(super) fn fill(&mut self, text: &[u8], words: Range<usize>, code: Option<ReplyCode>, openers: &Openers) {
-        self.text.clear();
-        self.starts.clear();
         self.base = u32::try_from(words.start).unwrap_or(u32::MAX);
         let raw = text.get(words).unwrap_or(&[]);
         let raw = raw.get(..LIMIT).unwrap_or(raw);
+        self.text.clear();
+        self.text.extend(raw.iter().map(|&b| plain(b)));
+        self.starts.clear();
+        self.cuts.clear();
+        self.removed = 0;
         let code = code.map(|c| digits(c.get()));
-        let mut after_code = false;
-        let mut i = 0;
-        while let Some(&b) = raw.get(i) {
-            if class(b) == DELIMITER {
-                i += self.delimiter(raw, b, i, openers);
-                continue;
-            }
-            let rest = raw.get(i..).unwrap_or(&[]);
-            let mut flags = 0;
-            let mut len = 0;
-            for &b in rest {
-                let class = class(b);
-                if class == DELIMITER {
-                    break;
-                }
-                flags |= class;
-                len += 1;
-            }
-            let token = rest.get(..len).unwrap_or(&[]);
-            let skip = if b.is_ascii_digit() || after_code { code_len(token, code, after_code) } else { 0 };
-            after_code = (1..=4).contains(&skip);
-            match skip {
-                0 if flags == LETTER || flags == DIGIT => self.plain(token, i),
-                0 => self.token(token, flags, i, openers),
-                _ => len = skip,
-            }
-            i += len;
-        }
+        Scan { normal: self, raw, openers, code, after_code: false, before: BLANK, token: None }.run();
+        self.make_cuts();
     }
 
-    /// Where normalised bytes `start..end` stand in the text as written. `start` is that of a word.
+    /// Where normalised bytes `start..end` stand in the text as written, `text`.
     pub(super) fn span(&self, text: &[u8], start: usize, end: usize) -> (u32, u32) {
-        let word = |at: usize| {
-            let behind = self.starts.partition_point(|start| usize::from(start.at) <= at);
-            self.starts.get(behind.saturating_sub(1)).map_or((0, 0), |s| (usize::from(s.at), usize::from(s.raw)))
+        let written = |at: usize| {
+            let before = self.cuts.iter().scan(0, |cut, &(start, len)| {
+                let here = (usize::from(start) <= at + *cut).then_some(*cut + usize::from(len));
+                *cut = here.unwrap_or(*cut);
+                here
+            });
+            at + before.last().unwrap_or(0) + self.base as usize
         };
-        let base = self.base as usize;
-        let (mut at, raw) = word(end.saturating_sub(1));
-        let mut raw_end = base + raw;
-        // From the start of the last word on, byte by byte: folded letters are shorter than written ones.
-        while at < end {
-            let Some(&b) = text.get(raw_end) else { break };
-            let (len, bytes) = match class(b) {
-                _ if b >= 0x80 => fold(text.get(raw_end..).unwrap_or(&[]), b).lengths(),
-                _ => (1, 1),
-            };
-            (raw_end, at) = (raw_end + len, at + bytes);
+        let start = written(start);
+        let mut end = written(end.saturating_sub(1)) + 1;
+        while text.get(end).is_some_and(|b| (0x80..0xc0).contains(b)) {
+            end += 1;
         }
-        let start = base + word(start).1;
-        (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(raw_end.max(start)).unwrap_or(u32::MAX))
+        (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX))
     }
 
-    fn start(&mut self, raw: usize, in_name: bool) {
-        self.starts.push(WordStart { at: self.text.len() as u16, raw: raw as u16, in_name });
-    }
-
-    fn blank(&mut self) {
-        if !matches!(self.text.last(), None | Some(b' ')) {
-            self.text.push(b' ');
+    fn cut(&mut self, at: usize, len: usize) {
+        if len > 0 {
+            self.cuts.push((at as u16, len as u16));
+            self.removed += len;
         }
     }
 
-    /// A byte between tokens; returns how many bytes it took.
-    fn delimiter(&mut self, raw: &[u8], b: u8, at: usize, openers: &Openers) -> usize {
-        if b == b'\\' && matches!(raw.get(at + 1), Some(b'n' | b'r' | b't')) {
-            self.blank();
-            return 2;
-        }
-        if b <= b' ' || b == 0x7f {
-            self.blank();
-        } else {
-            if openers[usize::from(b)] {
-                self.start(at, false);
+    fn make_cuts(&mut self) {
+        let Some(&(first, _)) = self.cuts.first() else { return };
+        let mut to = usize::from(first);
+        let next = self.cuts.iter().skip(1).map(|(start, _)| usize::from(*start)).chain([self.text.len()]);
+        for (&(start, len), next) in self.cuts.iter().zip(next) {
+            let from = usize::from(start) + usize::from(len);
+            if from < next {
+                self.text.copy_within(from..next, to);
+                to += next - from;
             }
-            self.text.push(b);
         }
-        1
+        self.text.truncate(to);
     }
+}
 
-    /// Letters alone, or digits alone.
-    fn plain(&mut self, token: &[u8], at: usize) {
-        self.start(at, false);
-        self.text.extend(token.iter().map(u8::to_ascii_lowercase));
-    }
+/// ASCII in lower case, blanks for what is none.
+fn plain(b: u8) -> u8 {
+    let lower = if b.is_ascii_uppercase() { b | 0x20 } else { b };
+    if b <= b' ' || b == 0x7f || b == b'_' { b' ' } else { lower }
+}
 
-    fn token(&mut self, token: &[u8], flags: u8, at: usize, openers: &Openers) {
-        let kind = if flags & NAMING == 0 { Kind::Word } else { kind(token) };
-        if kind == Kind::Address {
-            if openers[usize::from(b'@')] {
-                self.start(at, false);
-            }
-            self.text.push(b'@');
-            let len = address_len(token);
-            let rest = token.get(len..).unwrap_or(&[]);
-            return self.bytes(rest, at + len, self::kind(rest) != Kind::Word, openers);
-        }
-        self.bytes(token, at, kind != Kind::Word, openers);
-    }
+/// One pass over a text.
+struct Scan<'n> {
+    normal: &'n mut Normal,
+    raw: &'n [u8],
+    openers: &'n Openers,
+    code: Option<[u8; 3]>,
+    /// Whether what was read last is a repeated reply code.
+    after_code: bool,
+    /// Class of the byte kept last.
+    before: u8,
+    token: Option<Token>,
+}
 
-    fn bytes(&mut self, token: &[u8], at: usize, in_name: bool, openers: &Openers) {
+/// The token that is read, and what was noted before it.
+#[derive(Clone, Copy)]
+struct Token {
+    at: usize,
+    starts: usize,
+    cuts: usize,
+    removed: usize,
+    /// Its first byte that hints at a name.
+    named: usize,
+}
+
+impl Scan<'_> {
+    fn run(mut self) {
         let mut i = 0;
-        let mut before = SIGN;
-        while let Some(&b) = token.get(i) {
-            if b >= 0x80 {
-                i += self.letter(token.get(i..).unwrap_or(&[]), at + i, in_name, &mut before);
-                continue;
-            }
+        while let Some(&b) = self.raw.get(i) {
             let class = class(b);
-            if b == b'_' {
-                self.blank();
+            if class == self.before && class & (LETTER | DIGIT) != 0 {
+                i += 1;
+            } else if class & (BLANK | PARTING) != 0 {
+                i = self.delimiter(b, class, i);
             } else {
-                if (class & (LETTER | DIGIT) != 0 && class != before) || openers[usize::from(b)] {
-                    self.start(at + i, in_name);
-                }
-                self.text.push(lower(b));
+                i = self.in_token(b, class, i);
             }
-            before = class;
-            i += 1;
+            if i >= self.raw.len() {
+                i = self.end_token(i);
+            }
         }
     }
 
-    /// A letter outside ASCII; returns its length. `before` is the class of what stands in front.
-    fn letter(&mut self, text: &[u8], at: usize, in_name: bool, before: &mut u8) -> usize {
+    fn start(&mut self, at: usize) {
+        self.normal.starts.push(WordStart { at: (at - self.normal.removed) as u16, in_name: false });
+    }
+
+    /// What follows is given by place: each of these returns where to go on.
+    fn delimiter(&mut self, b: u8, class: u8, at: usize) -> usize {
+        let go_on = self.end_token(at);
+        if go_on < at {
+            return go_on;
+        }
+        let escaped = b == b'\\' && matches!(self.raw.get(at + 1), Some(b'n' | b'r' | b't'));
+        if escaped && let Some(byte) = self.normal.text.get_mut(at) {
+            *byte = b' ';
+            self.normal.cut(at + 1, 1);
+        }
+        if class == BLANK || escaped {
+            // A blank behind a blank: in order, the cut of `n` comes behind that of the backslash.
+            if self.before == BLANK {
+                match escaped {
+                    true => self.extend_cut(at),
+                    false => self.normal.cut(at, 1),
+                }
+            }
+            self.before = BLANK;
+        } else {
+            self.sign(b, PARTING, at);
+        }
+        at + 1 + usize::from(escaped)
+    }
+
+    /// Lets the cut made last start one byte earlier.
+    fn extend_cut(&mut self, at: usize) {
+        if let Some((start, len)) = self.normal.cuts.last_mut() {
+            *start = at as u16;
+            *len += 1;
+            self.normal.removed += 1;
+        }
+    }
+
+    fn sign(&mut self, b: u8, class: u8, at: usize) {
+        if self.openers[usize::from(b)] {
+            self.start(at);
+        }
+        self.before = class;
+    }
+
+    fn in_token(&mut self, b: u8, class: u8, at: usize) -> usize {
+        if self.token.is_none() {
+            let rest = self.raw.get(at..).unwrap_or(&[]);
+            if class == DIGIT || self.after_code {
+                let skip = code_len(rest, self.code, self.after_code);
+                self.after_code = (1..=4).contains(&skip);
+                self.normal.cut(at, skip);
+                if skip > 0 {
+                    return at + skip;
+                }
+            }
+            self.begin_token(at);
+        }
+        match class {
+            LETTER | DIGIT => {
+                self.start(at);
+                self.before = class;
+            }
+            HIGH => return at + self.letter(at),
+            JOINER => self.joiner(at),
+            _ => {
+                if class == NAMING
+                    && let Some(token) = &mut self.token
+                {
+                    token.named = token.named.min(at);
+                }
+                self.sign(b, SIGN, at);
+            }
+        }
+        at + 1
+    }
+
+    fn joiner(&mut self, at: usize) {
+        if self.before == BLANK {
+            self.normal.cut(at, 1);
+        }
+        self.before = BLANK;
+    }
+
+    fn begin_token(&mut self, at: usize) {
+        let (starts, cuts) = (self.normal.starts.len(), self.normal.cuts.len());
+        self.token = Some(Token { at, starts, cuts, removed: self.normal.removed, named: usize::MAX });
+    }
+
+    /// Asks what the token was that ends before `at`, but only where a byte of it hints at a name: `policy.` and
+    /// `rejected:` are none.
+    fn end_token(&mut self, at: usize) -> usize {
+        let Some(token) = self.token.take() else { return at };
+        if token.named >= at - 1 {
+            return at;
+        }
+        let bytes = self.raw.get(token.at..at).unwrap_or(&[]);
+        match kind(bytes) {
+            Kind::Word => at,
+            Kind::Url | Kind::Host => {
+                self.normal.starts.iter_mut().skip(token.starts).for_each(|start| start.in_name = true);
+                at
+            }
+            Kind::Address => {
+                let behind = self.address(token, address_len(bytes));
+                if behind < at {
+                    self.begin_token(behind);
+                }
+                behind
+            }
+        }
+    }
+
+    /// Puts `@` for an address.
+    fn address(&mut self, token: Token, len: usize) -> usize {
+        self.normal.starts.truncate(token.starts);
+        self.normal.cuts.truncate(token.cuts);
+        self.normal.removed = token.removed;
+        if let Some(byte) = self.normal.text.get_mut(token.at) {
+            *byte = b'@';
+        }
+        self.sign(b'@', SIGN, token.at);
+        self.normal.cut(token.at + 1, len - 1);
+        token.at + len
+    }
+
+    /// A letter outside ASCII; returns its length.
+    fn letter(&mut self, at: usize) -> usize {
+        let text = self.raw.get(at..).unwrap_or(&[]);
         let letter = fold(text, text.first().copied().unwrap_or(b' '));
         let stands_for = letter.bytes();
         let first = stands_for.first().copied().unwrap_or(b' ');
-        let class = if first < 0x80 { class(first) } else { 0 };
-        if first == b' ' {
-            self.blank();
-        } else {
-            // Ideographs (three bytes and more) are not parted by blanks, so that each may start a phrase.
-            if class != *before || first >= 0xe0 {
-                self.start(at, in_name);
-            }
-            self.text.extend_from_slice(stands_for);
+        let class = class(first);
+        if class == BLANK && self.before == BLANK {
+            self.normal.cut(at, letter.len());
+            return letter.len();
         }
-        *before = class;
+        // Ideographs (three bytes and more) are not parted by blanks: each may start a phrase.
+        if class != BLANK && (class != self.before || first >= 0xe0) {
+            self.start(at);
+        }
+        let room = self.normal.text.get_mut(at..at + stands_for.len());
+        room.into_iter().for_each(|room| room.copy_from_slice(stands_for));
+        self.normal.cut(at + stands_for.len(), letter.len() - stands_for.len());
+        self.before = class;
         letter.len()
     }
 }
@@ -243,26 +360,27 @@ fn digits(code: u16) -> [u8; 3] {
 }
 
 /// Bytes at the start of a token that are a repeated reply code, or the enhanced status code right after one.
-fn code_len(token: &[u8], code: Option<[u8; 3]>, after_code: bool) -> usize {
+fn code_len(rest: &[u8], code: Option<[u8; 3]>, after_code: bool) -> usize {
     if let Some(code) = code
-        && let Some(rest) = token.strip_prefix(&code)
-        && matches!(rest.first(), None | Some(b'-'))
+        && let Some(behind) = rest.strip_prefix(&code)
     {
-        return (3 + usize::from(!rest.is_empty())).min(token.len());
+        match behind.first() {
+            Some(b'-') => return 4,
+            Some(&b) if !is_delimiter(b) => {}
+            _ => return 3,
+        }
     }
+    if !after_code {
+        return 0;
+    }
+    let token = rest.get(..token_len(rest)).unwrap_or(rest);
     let bare = token.strip_prefix(b"-").or_else(|| token.strip_prefix(b"#")).unwrap_or(token);
-    if after_code && EnhancedStatus::exact(bare).is_some() { token.len() } else { 0 }
+    if EnhancedStatus::exact(bare).is_some() { token.len() } else { 0 }
 }
 
 /// Length of the token that starts here; 0 at a byte between tokens.
 pub(super) fn token_len(text: &[u8]) -> usize {
-    text.iter().position(|b| class(*b) == DELIMITER).unwrap_or(text.len())
-}
-
-const fn is_delimiter(b: u8) -> bool {
-    b <= b' '
-        || matches!(b, b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b',' | b';' | b'"' | b'\'' | b'`')
-        || matches!(b, b'\\' | b'|' | 0x7f)
+    text.iter().position(|b| is_delimiter(*b)).unwrap_or(text.len())
 }
 
 /// Length of the address at the start of a token: `user@example.org` of `user@example.org:blocked`.

@@ -93,18 +93,17 @@ impl Trie {
     /// Calls `each` with value and length of every phrase that `text` starts with, shortest first.
     pub(super) fn follow(&self, root: u32, text: &[u8], mut each: impl FnMut(u32, usize)) {
         let mut at = root;
-        let mut read = 0;
+        let mut rest = text;
         while let Some(node) = self.nodes.get(at as usize) {
             let label = slice(&self.labels, node.label);
-            let Some(rest) = text.get(read..) else { return };
-            if !starts_with(rest, label) {
-                return;
+            match strip(rest, label) {
+                Some(behind) => rest = behind,
+                None => return,
             }
-            read += label.len();
             for &value in slice(&self.values, node.values) {
-                each(value, read);
+                each(value, text.len() - rest.len());
             }
-            let Some(&next) = text.get(read) else { return };
+            let Some(&next) = rest.first() else { return };
             let children = slice(&self.first, node.children);
             let Some(child) = children.iter().position(|first| *first == next) else { return };
             at = node.children.0 + child as u32;
@@ -112,9 +111,10 @@ impl Trie {
     }
 }
 
-/// Labels are a few bytes: a loop is quicker than a call of the library's comparison.
-fn starts_with(text: &[u8], label: &[u8]) -> bool {
-    text.len() >= label.len() && text.iter().zip(label).all(|(a, b)| a == b)
+/// What follows a label. Labels are a few bytes: a loop is quicker than a call of the library's comparison.
+fn strip<'t>(text: &'t [u8], label: &[u8]) -> Option<&'t [u8]> {
+    let (head, behind) = text.split_at_checked(label.len())?;
+    head.iter().zip(label).all(|(a, b)| a == b).then_some(behind)
 }
 
 fn slice<T>(all: &[T], (at, len): (u32, u32)) -> &[T] {

@@ -4,7 +4,6 @@
 //! (`Spamhaus XBL` before `Spamhaus`).
 
 use super::literals::{Builder, Found, LiteralId};
-use super::normal::LIMIT;
 use super::table::{RulesError, for_each_row};
 
 pub(super) const TABLE: &str = include_str!("../tables/blocklists.csv");
@@ -25,11 +24,17 @@ pub(super) struct Catalogue {
     pub(super) lists: Vec<Blocklist>,
     /// List of a phrase, by the phrase's number.
     of_literal: Vec<Option<u16>>,
+    /// Phrases behind which a zone is named.
+    before_zone: Vec<LiteralId>,
 }
 
 impl Catalogue {
     pub(super) fn builtin(literals: &mut Builder) -> Result<Catalogue, RulesError> {
         let mut catalogue = Catalogue::default();
+        for words in BEFORE_ZONE {
+            let failed = |message| RulesError { file: "blocklists.csv".into(), line: 0, message };
+            catalogue.before_zone.push(literals.add(words).map_err(failed)?);
+        }
         for_each_row("blocklists.csv", TABLE, &COLUMNS, |row| {
             let at = u16::try_from(catalogue.lists.len()).map_err(|e| row.error(e.to_string()))?;
             for phrase in row.need("words")?.split('|') {
@@ -52,6 +57,13 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// A zone that the text names as its list and that is not of the catalogue.
+    pub(super) fn zone(&self, text: &[u8], found: &Found) -> Option<Box<str>> {
+        let mut ends: Vec<u32> = self.before_zone.iter().filter_map(|&id| found.first(id)).map(|hit| hit.end).collect();
+        ends.sort_unstable();
+        ends.into_iter().find_map(|end| zone_behind(text, end as usize))
+    }
+
     /// The list that a text names.
     pub(super) fn named(&self, found: &Found) -> Option<u16> {
         let lists = || {
@@ -67,40 +79,34 @@ impl Catalogue {
 
 /// Words in front of a zone.
 const BEFORE_ZONE: [&str; 18] = [
-    "blocked using ",
-    "blocked by ",
-    "listed in ",
-    "listed at ",
-    "listed on ",
-    "listed by ",
-    "found in ",
-    "found on ",
-    "blacklisted by ",
-    "blacklisted at ",
-    "blacklisted on ",
-    "blacklisted in ",
-    "blocklisted by ",
-    "black list at ",
-    "blacklist at ",
+    "blocked using",
+    "blocked by",
+    "listed in",
+    "listed at",
+    "listed on",
+    "listed by",
+    "found in",
+    "found on",
+    "blacklisted by",
+    "blacklisted at",
+    "blacklisted on",
+    "blacklisted in",
+    "blocklisted by",
+    "black list at",
+    "blacklist at",
     "lookup site '",
-    "rbl: ",
-    "dnsbl: ",
+    "rbl:",
+    "dnsbl:",
 ];
 
 /// A zone that a text names as its list: `blocked using dnsbl.example.org`. In lower case, without a dot at its end.
-pub(super) fn zone(text: &[u8]) -> Option<Box<str>> {
-    let text = text.get(..LIMIT).unwrap_or(text);
-    BEFORE_ZONE.iter().filter_map(|words| zone_behind(text, words.as_bytes())).min().map(|(_, zone)| zone)
-}
-
-fn zone_behind(text: &[u8], words: &[u8]) -> Option<(usize, Box<str>)> {
-    let at = memchr::memmem::find(text, words)? + words.len();
-    let rest = text.get(at..)?;
+fn zone_behind(text: &[u8], at: usize) -> Option<Box<str>> {
+    let rest = text.get(at..)?.trim_ascii_start();
     let rest = rest.strip_prefix(b"dnsbl ").or_else(|| rest.strip_prefix(b"rbl ")).unwrap_or(rest);
     let len = rest.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))).unwrap_or(rest.len());
     let zone = std::str::from_utf8(rest.get(..len)?).ok()?.trim_matches('.').to_ascii_lowercase();
     let top = zone.rsplit('.').next()?;
     let is_name =
         zone.len() <= 253 && zone.contains('.') && top.len() > 1 && top.bytes().all(|b| b.is_ascii_lowercase());
-    is_name.then(|| (at, zone.into_boxed_str()))
+    is_name.then(|| zone.into_boxed_str())
 }

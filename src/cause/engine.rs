@@ -266,7 +266,7 @@ impl Engine {
             return self.list_filters.get(at).copied().flatten();
         }
         if verdict.blocklist.is_none() {
-            verdict.blocklist = blocklist::zone(&normal.text);
+            verdict.blocklist = self.catalogue.zone(normal.text(), found);
         }
         None
     }
@@ -358,7 +358,7 @@ impl Engine {
     /// The costlier tests, made last.
     fn holds_closely(&self, rule: &Compiled, row: &Rule, normal: &Normal, found: &Found) -> bool {
         row.gap.is_none_or(|gap| self.ordered(rule, gap, found))
-            && rule.regex.as_ref().is_none_or(|regex| regex.is_match(&normal.text))
+            && rule.regex.as_ref().is_none_or(|regex| regex.is_match(normal.text()))
     }
 
     /// Whether the groups of a rule are found in their order, at most `gap` bytes between one and the next.

@@ -39,8 +39,6 @@ struct Literal {
 pub(super) struct Literals {
     /// Phrases by the first letters of their first word, in one number.
     by_word: Index,
-    /// Those whose only word is open and too short for that, by two bytes.
-    by_prefix: Index,
     literals: Vec<Literal>,
     openers: Openers,
 }
@@ -92,7 +90,7 @@ impl Builder {
         let none = Literal { id: 0, whole: false, in_names: false };
         let mut literals = vec![none; self.ids.len()];
         let mut openers = [false; 256];
-        let (mut by_word, mut by_prefix) = (BTreeMap::new(), BTreeMap::new());
+        let mut by_word = BTreeMap::new();
         for ((bytes, whole), id) in self.ids {
             let in_names = bytes.iter().any(|b| matches!(b, b'.' | b'=' | b'#'));
             if let Some(literal) = literals.get_mut(id as usize) {
@@ -101,13 +99,35 @@ impl Builder {
             if let Some(&first) = bytes.first().filter(|b| !b.is_ascii_alphanumeric() && b.is_ascii()) {
                 openers[usize::from(first)] = true;
             }
-            let is_open = bytes.len() < 4 && !whole && word_len(&bytes) == bytes.len();
-            let (key, keys) =
-                if is_open { (prefix_key(&bytes), &mut by_prefix) } else { (word_key(&bytes), &mut by_word) };
-            keys.entry(key).or_insert_with(Vec::new).push((bytes, id));
+            for key in keys(&bytes, whole) {
+                by_word.entry(key).or_insert_with(Vec::new).push((bytes.clone(), id));
+            }
         }
-        Literals { by_word: Index::new(by_word), by_prefix: Index::new(by_prefix), literals, openers }
+        Literals { by_word: Index::new(by_word), literals, openers }
     }
+}
+
+/// The keys of the words that a phrase may be found at: one, unless the phrase is a word's start of less than four
+/// letters.
+fn keys(phrase: &[u8], whole: bool) -> Vec<u32> {
+    let is_open = !whole && phrase.len() < 4 && word_len(phrase) >= phrase.len();
+    let mut keys = vec![word_key(phrase)];
+    if !is_open {
+        return keys;
+    }
+    let letters = match phrase.first() {
+        Some(b'a'..=b'z') => b'a'..=b'z',
+        Some(b'0'..=b'9') => b'0'..=b'9',
+        _ => 0..=u8::MAX,
+    };
+    let mut longer = vec![phrase.to_vec()];
+    while longer.first().is_some_and(|word| word.len() < 4) {
+        longer = longer.iter().flat_map(|w| letters.clone().map(|b| [w.as_slice(), &[b]].concat())).collect();
+        keys.extend(longer.iter().map(|word| word_key(word)));
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 impl Index {
@@ -172,13 +192,12 @@ fn word_key(text: &[u8]) -> u32 {
 }
 
 fn first_four(text: &[u8]) -> u32 {
-    match text {
-        [a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]),
-        [a, b, c] => u32::from_le_bytes([*a, *b, *c, 0]),
-        [a, b] => u32::from_le_bytes([*a, *b, 0, 0]),
-        [a] => u32::from(*a),
-        [] => 0,
+    let mut four = [0; 4];
+    match text.first_chunk() {
+        Some(whole) => four = *whole,
+        None => four.iter_mut().zip(text).for_each(|(to, from)| *to = *from),
     }
+    u32::from_le_bytes(four)
 }
 
 /// All bits of those of four bytes that go on in the word of the first one. Letters are in lower case. The bytes are
@@ -196,13 +215,6 @@ fn word_mask(four: u32) -> u32 {
     if other == 0 { u32::MAX } else { (1 << (other.trailing_zeros() - 7)) - 1 }
 }
 
-fn prefix_key(text: &[u8]) -> u32 {
-    match text {
-        [a, b, ..] => u32::from(u16::from_le_bytes([*a, *b])),
-        _ => 0,
-    }
-}
-
 impl Literals {
     /// Signs that phrases start with.
     pub(super) fn openers(&self) -> &Openers {
@@ -213,19 +225,16 @@ impl Literals {
     pub(super) fn find(&self, normal: &Normal, found: &mut Found) {
         found.begin(self.literals.len());
         for start in &normal.starts {
-            let text = normal.text.get(usize::from(start.at)..).unwrap_or(&[]);
+            let text = normal.padded(usize::from(start.at));
             if let Some(root) = self.by_word.root(word_key(text)) {
-                self.follow(&self.by_word.trie, root, text, *start, found);
-            }
-            if let Some(root) = self.by_prefix.root(prefix_key(text)) {
-                self.follow(&self.by_prefix.trie, root, text, *start, found);
+                self.follow(root, text, *start, found);
             }
         }
     }
 
-    fn follow(&self, trie: &Trie, root: u32, text: &[u8], start: WordStart, found: &mut Found) {
+    fn follow(&self, root: u32, text: &[u8], start: WordStart, found: &mut Found) {
         let from = u32::from(start.at);
-        trie.follow(root, text, |id, len| {
+        self.by_word.trie.follow(root, text, |id, len| {
             let Some(literal) = self.literals.get(id as usize) else { return };
             let cut = literal.whole && text.get(len).is_some_and(u8::is_ascii_alphanumeric);
             if (literal.in_names || !start.in_name) && !cut {

@@ -14,6 +14,7 @@
 //! ```
 
 mod blocklist;
+mod bytes8;
 mod causes;
 mod engine;
 mod groups;

@@ -8,16 +8,20 @@
 //!   digits, of each ideograph, and signs that some phrase starts with. Those in URLs and host names are marked.
 //!
 //! This and the search for phrases are most of a verdict's time. So the text is copied in lower case as a whole, which
-//! the compiler does many bytes at a time; then one look-up for each byte finds where the kind of byte changes, and
-//! only there something is decided. What does not belong into the text is noted as a cut; all cuts are made at the end.
+//! the compiler does many bytes at a time; then eight bytes at once are searched for places where a word starts or
+//! something else than letters, digits and single blanks stands ([`super::bytes8`]), and only there something is decided.
+//! What does not belong into the text is noted as a cut; all cuts are made at the end.
 
 use std::ops::Range;
 
+use super::bytes8::Places;
 use super::letters::fold;
 use crate::smtp::{EnhancedStatus, ReplyCode};
 
 /// Bytes of a diagnostic that are looked at.
 pub(super) const LIMIT: usize = 16 * 1024;
+
+const PADDING: usize = 8;
 
 /// A place where a phrase may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +38,9 @@ pub(super) type Openers = [bool; 256];
 /// A normalised text. Reused: filling it again allocates only if the text is longer than any before.
 #[derive(Debug, Default)]
 pub(super) struct Normal {
-    /// The bytes the rules are matched against.
-    pub(super) text: Vec<u8>,
+    /// The bytes the rules are matched against, and [`PADDING`] zeros behind them, so that eight bytes can be read from
+    /// any place at once.
+    padded: Vec<u8>,
     /// Where phrases may start, ascending.
     pub(super) starts: Vec<WordStart>,
     /// Bytes of the words as written that are not in the text: start and length, ascending.
@@ -107,14 +112,25 @@ impl Normal {
         self.base = u32::try_from(words.start).unwrap_or(u32::MAX);
         let raw = text.get(words).unwrap_or(&[]);
         let raw = raw.get(..LIMIT).unwrap_or(raw);
-        self.text.clear();
-        self.text.extend(raw.iter().map(|&b| plain(b)));
+        self.padded.clear();
+        self.padded.extend(raw.iter().map(|&b| plain(b)));
         self.starts.clear();
         self.cuts.clear();
         self.removed = 0;
         let code = code.map(|c| digits(c.get()));
-        Scan { normal: self, raw, openers, code, after_code: false, before: BLANK, token: None }.run();
+        Scan { normal: self, raw, openers, code, done: 0, kept: None, token: (0, false) }.run();
         self.make_cuts();
+        self.padded.extend([0; PADDING]);
+    }
+
+    /// The bytes the rules are matched against.
+    pub(super) fn text(&self) -> &[u8] {
+        self.padded.get(..self.padded.len().saturating_sub(PADDING)).unwrap_or(&[])
+    }
+
+    /// The text from a place on, with eight more bytes behind it.
+    pub(super) fn padded(&self, at: usize) -> &[u8] {
+        self.padded.get(at..).unwrap_or(&[])
     }
 
     /// Where normalised bytes `start..end` stand in the text as written, `text`.
@@ -145,15 +161,15 @@ impl Normal {
     fn make_cuts(&mut self) {
         let Some(&(first, _)) = self.cuts.first() else { return };
         let mut to = usize::from(first);
-        let next = self.cuts.iter().skip(1).map(|(start, _)| usize::from(*start)).chain([self.text.len()]);
+        let next = self.cuts.iter().skip(1).map(|(start, _)| usize::from(*start)).chain([self.padded.len()]);
         for (&(start, len), next) in self.cuts.iter().zip(next) {
             let from = usize::from(start) + usize::from(len);
             if from < next {
-                self.text.copy_within(from..next, to);
+                self.padded.copy_within(from..next, to);
                 to += next - from;
             }
         }
-        self.text.truncate(to);
+        self.padded.truncate(to);
     }
 }
 
@@ -163,195 +179,187 @@ fn plain(b: u8) -> u8 {
     if b <= b' ' || b == 0x7f || b == b'_' { b' ' } else { lower }
 }
 
-/// One pass over a text.
+/// One pass over a text, from place to place where something is to be decided.
 struct Scan<'n> {
     normal: &'n mut Normal,
     raw: &'n [u8],
     openers: &'n Openers,
     code: Option<[u8; 3]>,
-    /// Whether what was read last is a repeated reply code.
-    after_code: bool,
-    /// Class of the byte kept last.
-    before: u8,
-    token: Option<Token>,
-}
-
-/// The token that is read, and what was noted before it.
-#[derive(Clone, Copy)]
-struct Token {
-    at: usize,
-    starts: usize,
-    cuts: usize,
-    removed: usize,
-    /// Its first byte that hints at a name.
-    named: usize,
+    /// Up to here all is decided: what stands before it is passed over.
+    done: usize,
+    /// Class of the byte kept last, where that is not the byte before.
+    kept: Option<(usize, u8)>,
+    /// The token that was last asked what it is: its end, and whether it is a name.
+    token: (usize, bool),
 }
 
 impl Scan<'_> {
     fn run(mut self) {
-        let mut i = 0;
-        while let Some(&b) = self.raw.get(i) {
-            let class = class(b);
-            if class == self.before && class & (LETTER | DIGIT) != 0 {
-                i += 1;
-            } else if class & (BLANK | PARTING) != 0 {
-                i = self.delimiter(b, class, i);
-            } else {
-                i = self.in_token(b, class, i);
+        let raw = self.raw;
+        let mut places = Places::default();
+        let (chunks, rest) = raw.as_chunks::<8>();
+        for (n, chunk) in chunks.iter().enumerate() {
+            self.decide_all(places.next(*chunk), n * 8);
+        }
+        let mut last = [b' '; 8];
+        for (to, from) in last.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        // Blanks behind the end are no places, or would be cut beyond the text.
+        let inside = u64::MAX.checked_shr(64 - 8 * rest.len() as u32).unwrap_or(0);
+        self.decide_all(places.next(last) & inside, chunks.len() * 8);
+    }
+
+    fn decide_all(&mut self, mut places: u64, base: usize) {
+        while places != 0 {
+            let at = base + places.trailing_zeros() as usize / 8;
+            places &= places - 1;
+            if at >= self.done {
+                self.decide(at);
             }
-            if i >= self.raw.len() {
-                i = self.end_token(i);
-            }
+        }
+    }
+
+    fn byte(&self, at: usize) -> u8 {
+        self.raw.get(at).copied().unwrap_or(b' ')
+    }
+
+    /// Class of the byte kept before a place; a blank before the first.
+    fn before(&self, at: usize) -> u8 {
+        match (self.kept, at.checked_sub(1)) {
+            (Some((end, class)), _) if end == at => class,
+            (_, Some(before)) => class(self.byte(before)),
+            _ => BLANK,
         }
     }
 
     fn start(&mut self, at: usize) {
-        self.normal.starts.push(WordStart { at: (at - self.normal.removed) as u16, in_name: false });
+        let in_name = self.token.1 && at < self.token.0;
+        self.normal.starts.push(WordStart { at: (at - self.normal.removed) as u16, in_name });
     }
 
-    /// What follows is given by place: each of these returns where to go on.
-    fn delimiter(&mut self, b: u8, class: u8, at: usize) -> usize {
-        let go_on = self.end_token(at);
-        if go_on < at {
-            return go_on;
-        }
-        let escaped = b == b'\\' && matches!(self.raw.get(at + 1), Some(b'n' | b'r' | b't'));
-        if escaped && let Some(byte) = self.normal.text.get_mut(at) {
-            *byte = b' ';
-            self.normal.cut(at + 1, 1);
-        }
-        if class == BLANK || escaped {
-            // A blank behind a blank: in order, the cut of `n` comes behind that of the backslash.
-            if self.before == BLANK {
-                match escaped {
-                    true => self.extend_cut(at),
-                    false => self.normal.cut(at, 1),
-                }
-            }
-            self.before = BLANK;
-        } else {
-            self.sign(b, PARTING, at);
-        }
-        at + 1 + usize::from(escaped)
+    /// Leaves out `len` bytes; what is kept last is of `class`. Behind a blank the blanks that follow go too: they are
+    /// no places where only one of them stands as written.
+    fn cut(&mut self, at: usize, len: usize, class: u8) {
+        let behind = self.raw.get(at + len..).unwrap_or(&[]);
+        let blanks = if class & (BLANK | JOINER) != 0 { blanks(behind) } else { 0 };
+        self.normal.cut(at, len + blanks);
+        self.done = at + len + blanks;
+        self.kept = Some((self.done, class));
     }
 
-    /// Lets the cut made last start one byte earlier.
-    fn extend_cut(&mut self, at: usize) {
-        if let Some((start, len)) = self.normal.cuts.last_mut() {
-            *start = at as u16;
-            *len += 1;
-            self.normal.removed += 1;
+    fn decide(&mut self, at: usize) {
+        let b = self.byte(at);
+        match class(b) {
+            LETTER => self.start(at),
+            DIGIT => self.digits(at),
+            BLANK | JOINER => match self.before(at) {
+                before @ (BLANK | JOINER) => self.cut(at, 1, before),
+                _ => self.cut(at + 1, 0, BLANK),
+            },
+            HIGH => self.letter(at),
+            NAMING => self.naming(at, b),
+            _ if b == b'\\' && matches!(self.byte(at + 1), b'n' | b'r' | b't') => self.escaped(at),
+            _ => self.sign(at, b),
         }
     }
 
-    fn sign(&mut self, b: u8, class: u8, at: usize) {
+    fn sign(&mut self, at: usize, b: u8) {
         if self.openers[usize::from(b)] {
             self.start(at);
         }
-        self.before = class;
     }
 
-    fn in_token(&mut self, b: u8, class: u8, at: usize) -> usize {
-        if self.token.is_none() {
-            let rest = self.raw.get(at..).unwrap_or(&[]);
-            if class == DIGIT || self.after_code {
-                let skip = code_len(rest, self.code, self.after_code);
-                self.after_code = (1..=4).contains(&skip);
-                self.normal.cut(at, skip);
-                if skip > 0 {
-                    return at + skip;
-                }
-            }
-            self.begin_token(at);
-        }
-        match class {
-            LETTER | DIGIT => {
-                self.start(at);
-                self.before = class;
-            }
-            HIGH => return at + self.letter(at),
-            JOINER => self.joiner(at),
+    /// A backslash and a letter, for a line's end or a blank.
+    fn escaped(&mut self, at: usize) {
+        match self.before(at) {
+            before @ (BLANK | JOINER) => self.cut(at, 2, before),
             _ => {
-                if class == NAMING
-                    && let Some(token) = &mut self.token
-                {
-                    token.named = token.named.min(at);
-                }
-                self.sign(b, SIGN, at);
-            }
-        }
-        at + 1
-    }
-
-    fn joiner(&mut self, at: usize) {
-        if self.before == BLANK {
-            self.normal.cut(at, 1);
-        }
-        self.before = BLANK;
-    }
-
-    fn begin_token(&mut self, at: usize) {
-        let (starts, cuts) = (self.normal.starts.len(), self.normal.cuts.len());
-        self.token = Some(Token { at, starts, cuts, removed: self.normal.removed, named: usize::MAX });
-    }
-
-    /// Asks what the token was that ends before `at`, but only where a byte of it hints at a name: `policy.` and
-    /// `rejected:` are none.
-    fn end_token(&mut self, at: usize) -> usize {
-        let Some(token) = self.token.take() else { return at };
-        if token.named >= at - 1 {
-            return at;
-        }
-        let bytes = self.raw.get(token.at..at).unwrap_or(&[]);
-        match kind(bytes) {
-            Kind::Word => at,
-            Kind::Url | Kind::Host => {
-                self.normal.starts.iter_mut().skip(token.starts).for_each(|start| start.in_name = true);
-                at
-            }
-            Kind::Address => {
-                let behind = self.address(token, address_len(bytes));
-                if behind < at {
-                    self.begin_token(behind);
-                }
-                behind
+                self.put(at, b" ");
+                self.cut(at + 1, 1, BLANK);
             }
         }
     }
 
-    /// Puts `@` for an address.
-    fn address(&mut self, token: Token, len: usize) -> usize {
-        self.normal.starts.truncate(token.starts);
-        self.normal.cuts.truncate(token.cuts);
-        self.normal.removed = token.removed;
-        if let Some(byte) = self.normal.text.get_mut(token.at) {
-            *byte = b'@';
+    /// Writes over bytes of the text.
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        if let Some(room) = self.normal.padded.get_mut(at..at + bytes.len()) {
+            room.copy_from_slice(bytes);
         }
-        self.sign(b'@', SIGN, token.at);
-        self.normal.cut(token.at + 1, len - 1);
-        token.at + len
     }
 
-    /// A letter outside ASCII; returns its length.
-    fn letter(&mut self, at: usize) -> usize {
-        let text = self.raw.get(at..).unwrap_or(&[]);
-        let letter = fold(text, text.first().copied().unwrap_or(b' '));
+    fn digits(&mut self, at: usize) {
+        let before = self.before(at);
+        if before & (BLANK | PARTING) == 0 {
+            return self.start(at);
+        }
+        match self.code.map_or(0, |code| repeated_code_len(self.raw.get(at..).unwrap_or(&[]), code)) {
+            0 => self.start(at),
+            len => self.cut(at, len, before),
+        }
+    }
+
+    /// A byte that hints at a name: asks what its token is as a whole. `policy.` and `rejected:` are none.
+    fn naming(&mut self, at: usize, b: u8) {
+        let ends = self.raw.get(at + 1).is_none_or(|b| is_delimiter(*b));
+        if at >= self.token.0 && !(ends && b != b'@') {
+            let head = self.raw.get(self.token.0.max(self.done)..at).unwrap_or(&[]);
+            let start =
+                head.iter().rposition(|b| is_delimiter(*b)).map_or(at - head.len(), |d| at - head.len() + d + 1);
+            let token = self.raw.get(start..).unwrap_or(&[]);
+            let token = token.get(..token_len(token)).unwrap_or(token);
+            let kind = kind(token);
+            self.token = (start + token.len(), matches!(kind, Kind::Url | Kind::Host));
+            match kind {
+                Kind::Word => {}
+                Kind::Url | Kind::Host => self.mark_names(start),
+                Kind::Address => return self.address(start, address_len(token)),
+            }
+        }
+        self.sign(at, b);
+    }
+
+    fn mark_names(&mut self, from: usize) {
+        let from = (from - self.normal.removed) as u16;
+        self.normal.starts.iter_mut().rev().take_while(|s| s.at >= from).for_each(|s| s.in_name = true);
+    }
+
+    /// Puts `@` for an address; what follows in the token is looked at anew.
+    fn address(&mut self, at: usize, len: usize) {
+        while self.normal.cuts.last().is_some_and(|(start, _)| usize::from(*start) >= at) {
+            let len = self.normal.cuts.pop().map_or(0, |(_, len)| usize::from(len));
+            self.normal.removed -= len;
+        }
+        let text_at = (at - self.normal.removed) as u16;
+        while self.normal.starts.last().is_some_and(|start| start.at >= text_at) {
+            self.normal.starts.pop();
+        }
+        self.put(at, b"@");
+        self.token = (at + len, false);
+        self.sign(at, b'@');
+        self.cut(at + 1, len - 1, SIGN);
+    }
+
+    /// A letter outside ASCII.
+    fn letter(&mut self, at: usize) {
+        let before = self.before(at);
+        let letter = fold(self.raw.get(at..).unwrap_or(&[]), self.byte(at));
         let stands_for = letter.bytes();
         let first = stands_for.first().copied().unwrap_or(b' ');
         let class = class(first);
-        if class == BLANK && self.before == BLANK {
-            self.normal.cut(at, letter.len());
-            return letter.len();
+        if class == BLANK && before & (BLANK | JOINER) != 0 {
+            return self.cut(at, letter.len(), before);
         }
         // Ideographs (three bytes and more) are not parted by blanks: each may start a phrase.
-        if class != BLANK && (class != self.before || first >= 0xe0) {
+        if class != BLANK && (class != before || first >= 0xe0) {
             self.start(at);
         }
-        let room = self.normal.text.get_mut(at..at + stands_for.len());
-        room.into_iter().for_each(|room| room.copy_from_slice(stands_for));
-        self.normal.cut(at + stands_for.len(), letter.len() - stands_for.len());
-        self.before = class;
-        letter.len()
+        self.put(at, stands_for);
+        self.cut(at + stands_for.len(), letter.len() - stands_for.len(), class);
+        // An ASCII letter behind it goes on with the word.
+        if class == LETTER && self.raw.get(self.done).is_some_and(u8::is_ascii_alphabetic) {
+            self.done += 1;
+        }
     }
 }
 
@@ -359,23 +367,24 @@ fn digits(code: u16) -> [u8; 3] {
     [b'0' + (code / 100 % 10) as u8, b'0' + (code / 10 % 10) as u8, b'0' + (code % 10) as u8]
 }
 
-/// Bytes at the start of a token that are a repeated reply code, or the enhanced status code right after one.
-fn code_len(rest: &[u8], code: Option<[u8; 3]>, after_code: bool) -> usize {
-    if let Some(code) = code
-        && let Some(behind) = rest.strip_prefix(&code)
-    {
-        match behind.first() {
-            Some(b'-') => return 4,
-            Some(&b) if !is_delimiter(b) => {}
-            _ => return 3,
-        }
-    }
-    if !after_code {
-        return 0;
-    }
-    let token = rest.get(..token_len(rest)).unwrap_or(rest);
+/// Bytes at the start of a token that are a repeated reply code, with the enhanced status code behind it; 0 if none.
+fn repeated_code_len(rest: &[u8], code: [u8; 3]) -> usize {
+    let Some(behind) = rest.strip_prefix(&code) else { return 0 };
+    let code = match behind.first() {
+        Some(b'-') => 4,
+        Some(&b) if !is_delimiter(b) => return 0,
+        _ => 3,
+    };
+    let behind = rest.get(code..).unwrap_or(&[]);
+    let blanks = blanks(behind);
+    let token = behind.get(blanks..).unwrap_or(&[]);
+    let token = token.get(..token_len(token)).unwrap_or(token);
     let bare = token.strip_prefix(b"-").or_else(|| token.strip_prefix(b"#")).unwrap_or(token);
-    if EnhancedStatus::exact(bare).is_some() { token.len() } else { 0 }
+    if EnhancedStatus::exact(bare).is_some() { code + blanks + token.len() } else { code }
+}
+
+fn blanks(text: &[u8]) -> usize {
+    text.iter().take_while(|b| class(**b) == BLANK).count()
 }
 
 /// Length of the token that starts here; 0 at a byte between tokens.
@@ -431,7 +440,7 @@ mod tests {
     }
 
     fn normal(raw: &str, code: u16) -> String {
-        String::from_utf8_lossy(&filled(raw, code).text).into_owned()
+        String::from_utf8_lossy(filled(raw, code).text()).into_owned()
     }
 
     #[test]
@@ -459,7 +468,7 @@ mod tests {
     fn names_are_marked_and_spans_lead_back() {
         let raw = "  see http://spam.example/  Été SPAM";
         let normal = filled(raw, 0);
-        let at = normal.text.len() - 4;
+        let at = normal.text().len() - 4;
         assert_eq!(normal.span(raw.as_bytes(), at, at + 4), (34, 38));
         assert_eq!(normal.span(raw.as_bytes(), at - 4, at - 1), (28, 33));
         let marked: Vec<_> = normal.starts.iter().map(|start| start.in_name).collect();

@@ -17,9 +17,13 @@ const LONGEST: usize = 52;
 pub(super) fn sending_ip(text: &[u8]) -> Option<IpAddr> {
     let text = text.get(..LIMIT).unwrap_or(text);
     let mut from = 0;
-    while let Some(digit) = text.get(from..)?.iter().position(|b| matches!(b, b'.' | b':')) {
-        let mark = from + digit;
-        let start = text.get(..mark)?.iter().rposition(|b| !in_address(*b)).map_or(0, |at| at + 1).max(from);
+    while let Some(found) = memchr::memchr2(b'.', b':', text.get(from..)?) {
+        let mark = from + found;
+        if !may_be_inside(text, mark) {
+            from = mark + 1;
+            continue;
+        }
+        let start = text.get(from..mark)?.iter().rposition(|b| !in_address(*b)).map_or(from, |at| from + at + 1);
         let len = text.get(mark..)?.iter().position(|b| !in_address(*b)).unwrap_or(text.len() - mark);
         let end = mark + len;
         if let Some(ip) = address(text, start, end) {
@@ -28,6 +32,17 @@ pub(super) fn sending_ip(text: &[u8]) -> Option<IpAddr> {
         from = end;
     }
     None
+}
+
+/// Whether a `.` or `:` may be one of an address: most are the end of a sentence, or part of a name. Between two digits
+/// a dot may, and a colon next to another one or between two digits in base 16.
+fn may_be_inside(text: &[u8], mark: usize) -> bool {
+    let before = mark.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(b' ');
+    let after = text.get(mark + 1).copied().unwrap_or(b' ');
+    match text.get(mark) {
+        Some(b'.') => before.is_ascii_digit() && after.is_ascii_digit(),
+        _ => (before.is_ascii_hexdigit() || after == b':') && (after.is_ascii_hexdigit() || after == b':'),
+    }
 }
 
 fn in_address(b: u8) -> bool {

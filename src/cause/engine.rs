@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::blocklist::{self, Catalogue};
+use super::blocklist::Catalogue;
 use super::groups::{FoundGroups, GroupId, Groups};
 use super::literals::{Builder, Found, Hit, LiteralId, Literals};
 use super::normal::{LIMIT, Normal};

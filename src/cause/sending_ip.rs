@@ -105,10 +105,16 @@ fn is_client(ip: IpAddr, before: &[u8], after: &[u8]) -> bool {
         return before.ends_with(b"client host [");
     }
     let version = before.ends_with(b" - ") && after.starts_with(b";");
+    // `RFC2821 4.1.1.1` is a section.
+    let section = before
+        .strip_suffix(b" ")
+        .and_then(|b| b.get(b.len().saturating_sub(9)..))
+        .is_some_and(|word| memchr::memmem::find(word, b"rfc").is_some());
     let bracketed = before.ends_with(b"[");
     let called =
         |words: &[u8]| memchr::memmem::rfind(&before, words).is_some_and(|at| no_blank(&before, at + words.len()));
     !version
+        && !section
         && !NOT_BEFORE.iter().any(|words| before.ends_with(words))
         && !NOT_AFTER.iter().any(|words| after.starts_with(words))
         && !(bracketed
@@ -150,6 +156,7 @@ mod tests {
 
     #[test]
     fn other_addresses_are_not_the_client() {
+        check("550 Invalid HELO name (See RFC2821 4.1.1.1)", "");
         check("host mx.example.net[192.0.2.2] said: 550 no", "");
         check("host mx.example.net[192.0.2.2] refused to talk to me: 550 blocked 192.0.2.7", "192.0.2.7");
         check("connect to mx.example.net[192.0.2.2]:25: Connection refused", "");

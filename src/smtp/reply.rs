@@ -175,6 +175,9 @@ fn line_at(text: &[u8], at: usize, truncated: bool) -> Option<LineStart> {
     if at == 0 && line.get(3) == Some(&b'.') && EnhancedStatus::at_start(line.get(4..)?).is_some() {
         text_at += 1;
     }
+    if let Some(quoted) = line.get(3..).and_then(quoted_behind) {
+        text_at = at + 3 + quoted;
+    }
     let hash = usize::from(text.get(text_at) == Some(&b'#'));
     let code_place = text.get(text_at + hash..)?;
     let status = EnhancedStatus::at_start(code_place).filter(|(_, len)| !(truncated && *len == code_place.len()));
@@ -183,6 +186,15 @@ fn line_at(text: &[u8], at: usize, truncated: bool) -> Option<LineStart> {
     }
     let invalid = status.is_none() && dotted_number(code_place);
     Some(LineStart { code, status: status.map(|(s, _)| s), goes_on, invalid, text_at })
+}
+
+/// Bytes between a reply code and its words where a program shows both as a pair: `(550, b'5.7.1 Refused')`.
+pub(super) fn quoted_behind(behind: &[u8]) -> Option<usize> {
+    let rest = behind.strip_prefix(b",")?;
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    let rest = rest.strip_prefix(b"b").unwrap_or(rest);
+    let words = rest.strip_prefix(b"'").or_else(|| rest.strip_prefix(b"\""))?;
+    Some(behind.len() - words.len())
 }
 
 /// A reply code of a refusal that goes on with a capital without a blank: `450DT:RBL`, `454Transient`.
@@ -309,6 +321,8 @@ mod tests {
         check("550 address rejected (#5.1.1)", 550, "5.1.1", false);
         check("4.7.1 Service unavailable", 0, "4.7.1", false);
         check("550.5.7.0 Message", 550, "5.7.0", false);
+        check("550, b'5.7.1 Message'", 550, "5.7.1", false);
+        check("591 listed", 591, "", false);
         check("450DT:RBL", 450, "", false);
         check("454Transient", 454, "", false);
         check("550a", 0, "", false);

@@ -2,7 +2,8 @@ use std::fmt;
 
 /// An SMTP reply code (RFC 5321, section 4.2): three digits, the first of them 2 to 5, the second 0 to 7.
 ///
-/// The standard ends at 5 for the second digit; servers have used 571 and its neighbours for refusals by policy.
+/// The standard ends at 5 for the second digit; servers have used 571 and its neighbours for refusals by policy, and
+/// 580 to 599 as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplyCode(u16);
 
@@ -15,7 +16,8 @@ impl ReplyCode {
     /// assert!(ReplyCode::new(605).is_none());
     /// ```
     pub fn new(number: u16) -> Option<Self> {
-        ((200..600).contains(&number) && number / 10 % 10 <= 7).then_some(ReplyCode(number))
+        ((200..580).contains(&number) && number / 10 % 10 <= 7 || (580..600).contains(&number))
+            .then_some(ReplyCode(number))
     }
 
     /// Reads the three digits at the start of `text`, which must not go on with a fourth digit or a letter.
@@ -28,7 +30,7 @@ impl ReplyCode {
         Self::new(digits.iter().fold(0, |n, d| n * 10 + u16::from(d - b'0')))
     }
 
-    /// The number, 200 to 579.
+    /// The number, 200 to 599.
     pub fn get(self) -> u16 {
         self.0
     }

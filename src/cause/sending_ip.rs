@@ -115,11 +115,21 @@ fn is_client(ip: IpAddr, before: &[u8], after: &[u8]) -> bool {
         |words: &[u8]| memchr::memmem::rfind(&before, words).is_some_and(|at| no_blank(&before, at + words.len()));
     !version
         && !section
+        && !(bracketed && is_receiving_host(&before))
         && !NOT_BEFORE.iter().any(|words| before.ends_with(words))
         && !NOT_AFTER.iter().any(|words| after.starts_with(words))
         && !(bracketed
             && (called(b"connect to ") || called(b"connection to ") || called(b"relay="))
             && !before.ends_with(b"relay=["))
+}
+
+/// `host mx.example [` in front of an address, as Exim names whom it called; not `client host [`.
+fn is_receiving_host(before: &[u8]) -> bool {
+    let words = before.strip_suffix(b"[").unwrap_or(before).trim_ascii_end();
+    let host_at = memchr::memrchr(b' ', words).map_or(0, |at| at + 1);
+    let (lead, host) = words.split_at(host_at);
+    let lead = lead.trim_ascii_end();
+    host.contains(&b'.') && (lead.ends_with(b" host") || lead == b"host") && !lead.ends_with(b"client host")
 }
 
 fn no_blank(text: &[u8], from: usize) -> bool {
@@ -138,6 +148,7 @@ mod tests {
 
     #[test]
     fn the_client_is_found() {
+        check("554 Client host a.example.org [192.0.2.1] rejected", "192.0.2.1");
         check(
             "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org; 127.0.0.2",
             "192.0.2.1",
@@ -156,6 +167,7 @@ mod tests {
 
     #[test]
     fn other_addresses_are_not_the_client() {
+        check("SMTP error from remote mail server: host mx.example.org [192.0.2.1]: 550 no", "");
         check("550 Invalid HELO name (See RFC2821 4.1.1.1)", "");
         check("host mx.example.net[192.0.2.2] said: 550 no", "");
         check("host mx.example.net[192.0.2.2] refused to talk to me: 550 blocked 192.0.2.7", "192.0.2.7");

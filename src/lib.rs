@@ -12,6 +12,7 @@
 //! Only `input`, `pipeline`, `run`, `table` and `cli` touch the file system; the middle takes bytes or values and
 //! gives values. What is known about mail lives in `tables/`, what is done with it lives in code.
 
+pub mod advice;
 pub mod bounce;
 pub mod cause;
 pub mod cli;

@@ -18,8 +18,8 @@ pub trait Names {
     fn cause(&self, cause: CauseId) -> CauseText<'_>;
     /// Id of a rule.
     fn rule(&self, rule: RuleId) -> &str;
-    /// The provider's own page for senders it refuses.
-    fn isp_reference(&self, isp: &GroupIsp) -> Option<&str>;
+    /// What to do first about a cause, where this ISP refuses and this blocklist is named.
+    fn advice(&self, cause: CauseId, isp: &GroupIsp, blocklist: Option<&str>) -> AdviceText<'_>;
     /// What the registry says of a code.
     fn registered_meaning(&self, status: EnhancedStatus) -> Option<&str>;
     /// What is known of a blocklist; nothing by default.
@@ -35,12 +35,17 @@ pub struct CauseText<'a> {
     pub cause: &'a str,
     /// Id of its category.
     pub category: &'a str,
-    /// What to do first.
-    pub advice: Option<&'a str>,
-    /// Where to read more.
-    pub reference: Option<&'a str>,
     /// Whether it is a matter of policy: neither `not_policy` nor `unclassified`.
     pub is_policy: bool,
+}
+
+/// What to do about a refusal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AdviceText<'a> {
+    /// What to do first.
+    pub advice: Option<&'a str>,
+    /// Where to read more: a page of the provider or of the list's operator, else one about the cause.
+    pub reference: Option<&'a str>,
 }
 
 /// What is known of a blocklist.

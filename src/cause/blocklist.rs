@@ -3,11 +3,13 @@
 //! The list named first in a text is meant; among the lists of its operator, the one that stands first in the table
 //! (`Spamhaus XBL` before `Spamhaus`).
 
+use std::collections::BTreeMap;
+
 use super::literals::{Builder, Found, LiteralId};
 use super::table::{RulesError, for_each_row};
 
 pub(super) const TABLE: &str = include_str!("../tables/blocklists.csv");
-const COLUMNS: [&str; 6] = ["name", "operator", "words", "filter", "page", "source"];
+const COLUMNS: [&str; 8] = ["name", "operator", "words", "filter", "page", "source", "scope", "kind"];
 
 /// A list of the catalogue.
 #[derive(Debug)]
@@ -16,6 +18,40 @@ pub(super) struct Blocklist {
     operator: String,
     /// Slug of the filter product whose list it is.
     pub(super) filter: Option<String>,
+}
+
+/// What the table says of a list for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ListFacts {
+    /// `public`, or `receiver` where it is a receiver's own.
+    pub(crate) scope: Option<String>,
+    /// `ip`, `domain` or `url`; `None` where it holds several kinds or that is not known.
+    pub(crate) kind: Option<String>,
+    /// Where to look a listing up.
+    pub(crate) page: Option<String>,
+}
+
+/// What the table says of each list, by its name.
+///
+/// # Errors
+/// A row without name, or with a scope or kind that is none.
+pub(crate) fn facts() -> Result<BTreeMap<String, ListFacts>, RulesError> {
+    let mut all = BTreeMap::new();
+    for_each_row("blocklists.csv", TABLE, &COLUMNS, |row| {
+        let one_of = |column: &str, known: &[&str]| match row.get(column) {
+            "" => Ok(None),
+            word if known.contains(&word) => Ok(Some(word.to_owned())),
+            word => Err(row.error(format!("{column} {word:?}: one of {}", known.join(", ")))),
+        };
+        let facts = ListFacts {
+            scope: one_of("scope", &["public", "receiver"])?,
+            kind: one_of("kind", &["ip", "domain", "url", "any"])?.filter(|kind| kind != "any"),
+            page: Some(row.get("page")).filter(|page| !page.is_empty()).map(str::to_owned),
+        };
+        all.insert(row.need("name")?.to_owned(), facts);
+        Ok(())
+    })?;
+    Ok(all)
 }
 
 /// The catalogue.

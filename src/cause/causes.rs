@@ -1,4 +1,4 @@
-//! The causes, their meaning and what to do: `tables/causes.csv`.
+//! The causes and their meaning: `tables/causes.csv`. What to do about them stands in [`crate::advice`].
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use super::CauseId;
 use super::table::{Row, RulesError, for_each_row};
 
 pub(super) const TABLE: &str = include_str!("../tables/causes.csv");
-const COLUMNS: [&str; 7] = ["cause", "category", "meaning", "responsible", "retry_helps", "advice", "reference"];
+const COLUMNS: [&str; 5] = ["cause", "category", "meaning", "responsible", "retry_helps"];
 
 /// Who can put it right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,10 +72,6 @@ pub struct CauseRow {
     pub responsible: Party,
     /// Whether a retry of the same message helps.
     pub retry_helps: Retry,
-    /// What to do first.
-    pub advice: String,
-    /// RFC or page that explains it.
-    pub reference: String,
 }
 
 impl CauseRow {
@@ -112,8 +108,6 @@ impl CauseId {
             meaning: String::new(),
             responsible: Party::Receiver,
             retry_helps: Retry::Maybe,
-            advice: String::new(),
-            reference: String::new(),
         });
         self.get().unwrap_or(&UNKNOWN)
     }
@@ -144,8 +138,6 @@ fn cause_row(row: &Row<'_>) -> Result<CauseRow, RulesError> {
         meaning: row.need("meaning")?.to_owned(),
         responsible: party.ok_or_else(|| row.error("responsible: sender, recipient_org, receiver or path"))?,
         retry_helps: retry.ok_or_else(|| row.error("retry_helps: yes, no or maybe"))?,
-        advice: row.need("advice")?.to_owned(),
-        reference: row.need("reference")?.to_owned(),
     })
 }
 

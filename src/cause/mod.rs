@@ -13,7 +13,7 @@
 //! # Ok::<(), bouncesift::cause::RulesError>(())
 //! ```
 
-mod blocklist;
+pub(crate) mod blocklist;
 mod bytes8;
 mod causes;
 mod engine;
@@ -24,7 +24,7 @@ mod normal;
 mod registered;
 mod rules;
 mod sending_ip;
-mod table;
+pub(crate) mod table;
 mod template;
 mod trie;
 

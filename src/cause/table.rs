@@ -15,36 +15,36 @@ pub struct RulesError {
 }
 
 /// One row of a table, with its place.
-pub(super) struct Row<'a> {
+pub(crate) struct Row<'a> {
     file: &'a str,
     /// Line in the file, from 1.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     header: &'a csv::StringRecord,
     record: csv::StringRecord,
 }
 
 impl Row<'_> {
     /// The trimmed value of a column; empty where the table has no such column.
-    pub(super) fn get(&self, column: &str) -> &str {
+    pub(crate) fn get(&self, column: &str) -> &str {
         let at = self.header.iter().position(|name| name == column);
         at.and_then(|at| self.record.get(at)).unwrap_or("").trim()
     }
 
     /// A value that may not be empty.
-    pub(super) fn need(&self, column: &str) -> Result<&str, RulesError> {
+    pub(crate) fn need(&self, column: &str) -> Result<&str, RulesError> {
         match self.get(column) {
             "" => Err(self.error(format!("column {column:?} is empty"))),
             value => Ok(value),
         }
     }
 
-    pub(super) fn error(&self, message: impl Into<String>) -> RulesError {
+    pub(crate) fn error(&self, message: impl Into<String>) -> RulesError {
         RulesError { file: self.file.to_owned(), line: self.line, message: message.into() }
     }
 }
 
 /// Calls `each` for all rows of a table. All columns must be known ones.
-pub(super) fn for_each_row(
+pub(crate) fn for_each_row(
     file: &str,
     text: &str,
     columns: &[&str],

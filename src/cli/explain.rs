@@ -76,8 +76,9 @@ fn explanation(args: &Args, knowledge: &Knowledge) -> String {
     }
     lines.extend(verdict.blocklist.as_deref().map(|list| ("blocklist", shown(list.as_bytes()))));
     lines.extend(verdict.sending_ip.map(|ip| ("sending address", ip.to_string())));
-    lines.extend(cause.advice.map(|advice| ("what to do first", advice.into())));
-    lines.extend(knowledge.isp_reference(&group).or(cause.reference).map(|page| ("read more", page.into())));
+    let advice = knowledge.advice(verdict.cause, &group, verdict.blocklist.as_deref());
+    lines.extend(advice.advice.map(|advice| ("what to do first", advice.into())));
+    lines.extend(advice.reference.map(|page| ("read more", page.into())));
     lines.into_iter().map(|(name, value)| format!("{name:<22}{value}\n")).collect()
 }
 

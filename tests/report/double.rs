@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bouncesift::cause::{CauseId, Evidence, RuleId};
 use bouncesift::isp::{FilterId, IspId};
-use bouncesift::names::{BlocklistText, CauseText, Names};
+use bouncesift::names::{AdviceText, BlocklistText, CauseText, Names};
 use bouncesift::record::{Hop, Trust};
 use bouncesift::report::views::ViewInput;
 use bouncesift::rows::{Bounded, GroupIsp, RefusalKey, RefusalRow, Seen, TemplateRow, TrafficRow};
@@ -47,21 +47,27 @@ impl Names for Double {
     }
 
     fn cause(&self, cause: CauseId) -> CauseText<'_> {
-        let (cause, category, advice, is_policy) = match cause {
-            UNCLASSIFIED => ("unclassified", "unclassified", None, false),
-            NOT_POLICY => ("not_policy", "not_policy", None, false),
-            SPF => ("spf_fail", "authentication", Some("Publish an SPF record that names the sending hosts"), true),
-            _ => ("ip_blocklisted", "reputation", Some("Look the address up, then ask for removal"), true),
+        let (cause, category, is_policy) = match cause {
+            UNCLASSIFIED => ("unclassified", "unclassified", false),
+            NOT_POLICY => ("not_policy", "not_policy", false),
+            SPF => ("spf_fail", "authentication", true),
+            _ => ("ip_blocklisted", "reputation", true),
         };
-        CauseText { cause, category, advice, reference: None, is_policy }
+        CauseText { cause, category, is_policy }
     }
 
     fn rule(&self, rule: RuleId) -> &str {
         ["generic-spf-01", "generic-list-01"][usize::from(rule.0)]
     }
 
-    fn isp_reference(&self, isp: &GroupIsp) -> Option<&str> {
-        if let GroupIsp::Known(IspId(i)) = isp { ISPS[usize::from(*i)].2 } else { None }
+    fn advice(&self, cause: CauseId, isp: &GroupIsp, blocklist: Option<&str>) -> AdviceText<'_> {
+        let advice = match (cause, blocklist) {
+            (SPF, _) => Some("Publish an SPF record that names the sending hosts"),
+            (LISTED, Some("spamhaus")) => Some("Look the address up, then ask for removal"),
+            _ => None,
+        };
+        let reference = if let GroupIsp::Known(IspId(i)) = isp { ISPS[usize::from(*i)].2 } else { None };
+        AdviceText { advice, reference }
     }
 
     fn registered_meaning(&self, status: EnhancedStatus) -> Option<&str> {

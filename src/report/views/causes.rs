@@ -106,15 +106,15 @@ fn row(
     names: &dyn Names,
 ) -> Row {
     let isp_attempts = denominators.get(&(key.date, Arc::clone(&key.isp))).copied();
-    let cause = names.cause(group.cause);
+    let advice = names.advice(group.cause, group.isp, key.blocklist.as_deref());
     // Of the texts that are kept, the most frequent one; of equal ones, the smallest id: the same in any order.
     let known = group.templates.iter().filter_map(|(id, n)| examples.get(id).map(|text| (*n, *id, *text)));
     let example = known.max_by_key(|(n, id, _)| (*n, std::cmp::Reverse(*id))).map(|(_, _, text)| Arc::clone(text));
     Row {
         isp_attempts,
         rate: isp_attempts.and_then(|all| wilson(group.counts.attempts, all)),
-        advice: cause.advice.map(Arc::from),
-        reference: names.isp_reference(group.isp).or(cause.reference).map(Arc::from),
+        advice: advice.advice.map(Arc::from),
+        reference: advice.reference.map(Arc::from),
         example,
     }
 }
@@ -194,7 +194,7 @@ fn text_columns(groups: &BTreeMap<Key, Group<'_>>, rows: &[Row]) -> Vec<Column> 
         ),
         Column::new(
             "reference",
-            "The provider's own page, else one about the cause. Null where none is known.",
+            "A page of the provider or of the list's operator, else one about the cause. Null where none is known.",
             texts(rows.iter().map(|r| r.reference.clone())),
         ),
         Column::new(

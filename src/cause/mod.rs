@@ -16,12 +16,14 @@
 pub(crate) mod blocklist;
 mod bytes8;
 mod causes;
+mod details;
 mod engine;
 mod groups;
 mod letters;
 mod literals;
 mod normal;
 mod registered;
+mod retry;
 mod rules;
 mod sending_ip;
 pub(crate) mod table;
@@ -34,7 +36,9 @@ use crate::isp::{FilterId, IspId};
 use crate::smtp::Reply;
 
 pub use causes::{CauseRow, Party, Retry, causes};
+pub use details::{Details, Listed, ListedKind, MAX_URLS, details};
 pub use engine::{Engine, Scratch};
+pub use retry::retry_helps;
 pub use rules::{COLUMNS as RULE_COLUMNS, Rule, RuleSet};
 pub use table::RulesError;
 pub use template::{mask, template_id};

@@ -104,31 +104,38 @@ impl<'k> Judge<'k> {
 
     /// Whose server took or refused the message.
     pub fn attribute(&mut self, record: &DeliveryRecord<'_>) -> Attribution {
-        let named = record.remote_mta.and_then(whole_labels);
-        let clues = Clues {
-            remote_mta: named,
+        self.attribute_clues(&Clues {
+            remote_mta: record.remote_mta,
             remote_ip: record.remote_ip,
             recipient_domain: record.recipient_domain(),
-            text: None,
-        };
+            text: record.diagnostic.filter(|_| record.is_reply),
+        })
+    }
+
+    /// The same for clues from elsewhere. The text must be a server's reply; it is only read where neither host nor
+    /// recipient tell the ISP.
+    pub fn attribute_clues(&mut self, clues: &Clues<'_>) -> Attribution {
+        let named = clues.remote_mta.and_then(whole_labels);
+        let clues = Clues { remote_mta: named, ..*clues };
+        let textless = Clues { text: None, ..clues };
         let directory = &self.knowledge.directory;
         if let Some(host) = named {
-            let found =
-                remember(&mut self.by_host, host, || directory.attribute(&Clues { recipient_domain: None, ..clues }));
+            let only_host = Clues { recipient_domain: None, ..textless };
+            let found = remember(&mut self.by_host, host, || directory.attribute(&only_host));
             if matches!(found.basis, IspBasis::RemoteHost | IspBasis::RemoteHostDomain) {
                 return found;
             }
         }
         let found = match clues.recipient_domain {
             Some(domain) => remember(&mut self.by_recipient, domain, || {
-                directory.attribute(&Clues { remote_mta: None, remote_ip: None, ..clues })
+                directory.attribute(&Clues { remote_mta: None, remote_ip: None, ..textless })
             }),
-            None => directory.attribute(&clues),
+            None => directory.attribute(&textless),
         };
-        if found.basis == IspBasis::RecipientDomain || !record.is_reply {
+        if found.basis == IspBasis::RecipientDomain || clues.text.is_none() {
             return found;
         }
-        directory.attribute(&Clues { text: record.diagnostic, ..clues })
+        directory.attribute(&clues)
     }
 
     /// What the record's text means. `isp` is who spoke.

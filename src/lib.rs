@@ -18,6 +18,7 @@ pub mod cause;
 pub mod cli;
 pub mod clock;
 pub mod error;
+pub mod explain;
 pub mod formats;
 pub mod groups;
 pub mod input;

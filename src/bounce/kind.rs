@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use aho_corasick::packed::Searcher;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 
+use crate::formats::Skip;
 use crate::mail::decode::{Cost, in_utf8};
 use crate::mail::fields::{decoded, fields, split};
 use crate::mail::starts_with_ignore_case;
@@ -44,6 +45,18 @@ impl Kind {
             Kind::AutoReply => "auto_reply",
             Kind::Disposition => "disposition",
             Kind::Unread => "unread",
+        }
+    }
+
+    /// Why a mail of this kind that told nothing was passed over.
+    pub fn skip(self) -> Skip {
+        match self {
+            Kind::Ordinary => Skip::OrdinaryMail,
+            Kind::AutoReply => Skip::AutoReply,
+            Kind::SuccessNotice => Skip::SuccessNotice,
+            Kind::Feedback => Skip::FeedbackReport,
+            Kind::Disposition => Skip::ReadReceipt,
+            Kind::Bounce | Kind::DelayNotice | Kind::Unread => Skip::NothingTold,
         }
     }
 }

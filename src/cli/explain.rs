@@ -1,105 +1,130 @@
-//! `explain`: what one reply means.
+//! `explain`: what a reply, a log line or a bounce mail means.
 
-use super::print;
-use crate::cause::{Question, Scratch};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use super::{complain, explain_csv, print};
 use crate::error::Error;
-use crate::isp::{Clues, Isp};
+use crate::explain::{Document, Explainer, Hints, render};
 use crate::knowledge::Knowledge;
-use crate::names::Names;
-use crate::smtp::{Reply, StatusPlace, locate_reply, parse_reply};
-use crate::text::shown;
+use crate::table::json;
+
+/// Bytes of an input that are read. Whoever has more wants `scan`.
+const MAX_INPUT: u64 = 64 << 20;
+
+const EXAMPLES: &str = "\
+Examples:
+  bouncesift explain '550 5.7.1 Service unavailable; client [192.0.2.1] blocked using zen.spamhaus.org'
+  bouncesift explain --host gmail-smtp-in.l.google.com '550-5.7.26 Unauthenticated email from example.net'
+  bouncesift explain --file bounce.eml           a bounce mail, each recipient
+  grep 4F1A2B /var/log/mail.log | bouncesift explain -
+                                                 lines of a log, each delivery or refusal
+  bouncesift explain --json --file bounce.eml    the same for programs
+  bouncesift explain --csv replies.csv > causes.csv
+                                                 many texts: columns id, text and, if there, remote_host and
+                                                 recipient_domain; one row each, in their order";
 
 /// Arguments of `explain`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "\
-Examples:
-  bouncesift explain '550 5.7.1 Service unavailable; client [192.0.2.1] blocked using zen.spamhaus.org'
-  bouncesift explain --host gmail-smtp-in.l.google.com '550-5.7.26 Unauthenticated email from example.net'")]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The reply, as the server or the log gives it; several words are joined
-    #[arg(required = true, value_name = "TEXT", trailing_var_arg = true)]
+    /// The reply, as the server or the log gives it, or a line of a log; several words are joined. - reads standard input
+    #[arg(value_name = "TEXT", conflicts_with_all = ["file", "csv"])]
     text: Vec<String>,
-    /// Host name of the server that replied
+    /// Read a text, log lines or a bounce mail from a file; - is standard input
+    #[arg(long, short, value_name = "FILE", conflicts_with = "csv")]
+    file: Option<PathBuf>,
+    /// Read many texts from a CSV file with the columns id and text; - is standard input. Writes CSV
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "host", "recipient_domain"])]
+    csv: Option<PathBuf>,
+    /// Host name of the server that replied, where the text does not say
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
-    /// Domain of the recipient
+    /// Domain of the recipient, where the text does not say
     #[arg(long, value_name = "DOMAIN")]
     recipient_domain: Option<String>,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+    /// Leave CSV text as it is: neither guarded against spreadsheets nor escaped
+    #[arg(long, requires = "csv")]
+    csv_raw: bool,
+    /// Threads for --csv; 0 is one for each core
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 0, env = "BOUNCESIFT_THREADS")]
+    #[arg(value_parser = clap::value_parser!(u16).range(..=super::scan_args::MAX_THREADS))]
+    threads: u16,
 }
 
-/// Explains one reply.
+/// Explains an input.
+///
+/// # Errors
+/// If there is nothing to read, or standard output refuses.
 pub fn run(args: Args) -> Result<u8, Error> {
+    if let Some(path) = &args.csv {
+        if path.as_os_str() == "-" {
+            refuse_terminal()?;
+        }
+        return explain_csv::run(path, args.threads.into(), args.csv_raw, &Knowledge::builtin()?);
+    }
+    let input = input(&args)?;
     let knowledge = Knowledge::builtin()?;
-    print(explanation(&args, &knowledge).as_bytes())?;
+    let hints = Hints {
+        host: args.host.as_deref().map(str::as_bytes),
+        recipient_domain: args.recipient_domain.as_deref().map(str::as_bytes),
+    };
+    let mut explainer = Explainer::new(&knowledge);
+    let told = explainer.explain(&input, &hints);
+    if args.json {
+        json::write(&Document::new(&told, explainer.left_out()), io::stdout().lock(), Path::new("-"))?;
+    } else {
+        print(render(&told, explainer.left_out()).as_bytes())?;
+    }
     Ok(0)
 }
 
-fn explanation(args: &Args, knowledge: &Knowledge) -> String {
-    let text = args.text.join(" ");
-    let diagnostic = locate_reply(text.as_bytes());
-    let reply = parse_reply(diagnostic, false);
-    let clues = Clues {
-        remote_mta: args.host.as_deref().map(str::as_bytes),
-        remote_ip: None,
-        recipient_domain: args.recipient_domain.as_deref().map(str::as_bytes),
-        text: Some(text.as_bytes()),
-    };
-    let attribution = knowledge.directory.attribute(&clues);
-    let isp = if let Isp::Known(id) = attribution.isp { Some(id) } else { None };
-    let question = Question { diagnostic, reply: &reply, isp };
-    let verdict = knowledge.engine.decide(&question, &mut Scratch::default());
-    let group = crate::judge::group_isp(&attribution.isp);
-    let cause = knowledge.cause(verdict.cause);
-    let mut lines: Vec<(&str, String)> = Vec::new();
-    lines.push((
-        "reply code",
-        reply.code.map_or("none".into(), |code| format!("{code}, {}", class_meaning(code.class()))),
-    ));
-    lines.push(("enhanced status code", status_line(&reply, knowledge)));
-    if reply.conflict {
-        lines.push(("note", "the codes of this reply contradict each other".into()));
-    }
-    lines.push((
-        "receiving ISP",
-        format!("{}, by {}", knowledge.isp(&group).1, attribution.basis.as_str().replace('_', " ")),
-    ));
-    if let Some(filter) = attribution.filter.or(verdict.filter) {
-        lines.push(("filter vendor", knowledge.filter(filter).into()));
-    }
-    lines.push(("cause", format!("{} ({})", cause.cause, cause.category)));
-    let rule = verdict
-        .rule
-        .map_or("none".into(), |rule| format!("{}, by {}", knowledge.rule(rule), verdict.evidence.as_str()));
-    lines.push(("rule", rule));
-    if let Some(span) = verdict.span.and_then(|(start, end)| diagnostic.get(start as usize..end as usize)) {
-        lines.push(("matched", format!("\"{}\"", shown(span))));
-    }
-    lines.extend(verdict.blocklist.as_deref().map(|list| ("blocklist", shown(list.as_bytes()))));
-    lines.extend(verdict.sending_ip.map(|ip| ("sending address", ip.to_string())));
-    let advice = knowledge.advice(verdict.cause, &group, verdict.blocklist.as_deref());
-    lines.extend(advice.advice.map(|advice| ("what to do first", advice.into())));
-    lines.extend(advice.reference.map(|page| ("read more", page.into())));
-    lines.into_iter().map(|(name, value)| format!("{name:<22}{value}\n")).collect()
-}
-
-fn class_meaning(class: u8) -> &'static str {
-    match class {
-        2 => "accepted",
-        3 => "go on",
-        4 => "transient failure: try again later",
-        _ => "permanent failure",
+/// What is to be explained.
+fn input(args: &Args) -> Result<Vec<u8>, Error> {
+    match (&args.file, args.text.as_slice()) {
+        (Some(path), _) if path.as_os_str() != "-" => {
+            let file = File::open(path).map_err(Error::io(path, "opening"))?;
+            read(file, path)
+        }
+        (Some(_), _) | (None, []) => stdin(),
+        (None, [dash]) if dash == "-" => stdin(),
+        (None, words) => {
+            if let [word] = words
+                && Path::new(word).is_file()
+            {
+                let word = crate::text::sanitize(word);
+                complain(&format!("{word} is taken for a text; to read the file of that name: --file {word}"));
+            }
+            Ok(words.join(" ").into_bytes())
+        }
     }
 }
 
-fn status_line(reply: &Reply<'_>, knowledge: &Knowledge) -> String {
-    let Some(status) = reply.status else { return "none".into() };
-    let place = match reply.place {
-        Some(StatusPlace::AfterReplyCode) | None => "after the reply code",
-        Some(StatusPlace::Marked) => "marked # in the text",
-        Some(StatusPlace::InText) => "in the text",
-    };
-    match knowledge.registered_meaning(status) {
-        Some(meaning) => format!("{status}, {place}; registered as: {meaning}"),
-        None => format!("{status}, {place}; not registered"),
+fn stdin() -> Result<Vec<u8>, Error> {
+    refuse_terminal()?;
+    read(io::stdin().lock(), Path::new("standard input"))
+}
+
+/// Whoever types sees nothing happen.
+fn refuse_terminal() -> Result<(), Error> {
+    if !io::stdin().is_terminal() {
+        return Ok(());
     }
+    let hint = "explain: nothing to explain: give the text as an argument, a file with --file, or pipe it in";
+    Err(Error::Usage(format!("{hint} (bouncesift explain --help has examples)")))
+}
+
+fn read(input: impl Read, path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    input.take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(Error::io(path, "reading"))?;
+    if bytes.len() as u64 > MAX_INPUT {
+        bytes.truncate(MAX_INPUT as usize);
+        let path = crate::text::shown_path(path);
+        complain(&format!("{path}: only the first {} MiB are explained; scan reads all", MAX_INPUT >> 20));
+    }
+    Ok(bytes)
 }

@@ -1,6 +1,7 @@
 //! The command line: clap definitions, lowered once to what the commands need.
 
 mod explain;
+mod explain_csv;
 mod output;
 mod progress;
 mod scan;
@@ -39,8 +40,8 @@ struct Cli {
 enum Command {
     /// Read mail logs and report who refuses our mail, with which codes, and why
     Scan(Box<scan_args::Args>),
-    /// Say what one reply means: its codes, the receiving ISP, the cause, and the rule that found it
-    Explain(explain::Args),
+    /// Say what a reply, a log line or a bounce mail means: codes, receiving ISP, cause, rule, and what to do
+    Explain(Box<explain::Args>),
 }
 
 /// Whether and when to use colour.
@@ -66,7 +67,7 @@ pub fn main() -> ExitCode {
     // A panic is a bug. What it was is on standard error already; results under way have been dropped on the way here.
     let done = std::panic::catch_unwind(|| match cli.command {
         Command::Scan(args) => scan::run(*args),
-        Command::Explain(args) => explain::run(args),
+        Command::Explain(args) => explain::run(*args),
     });
     let Ok(done) = done else {
         let version = env!("CARGO_PKG_VERSION");

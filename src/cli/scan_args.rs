@@ -96,7 +96,7 @@ pub struct Args {
 }
 
 /// More threads than this only wait for each other.
-const MAX_THREADS: i64 = 256;
+pub const MAX_THREADS: i64 = 256;
 
 /// A file format of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

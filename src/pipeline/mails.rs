@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::mail_sources::{Mails, Work};
 use super::worker::{Remains, Worker, bounded_text, refusal_counts, refusal_key, traffic_counts, traffic_key};
 use crate::bounce::returned::{Returned, is_within};
-use crate::bounce::{BounceFacts, Finding, Kind, Times, is_candidate};
+use crate::bounce::{BounceFacts, Finding, Times, is_candidate};
 use crate::clock::{NoTime, Years};
 use crate::formats::Skip;
 use crate::groups::Rank;
@@ -172,14 +172,7 @@ impl Worker<'_> {
             counts.mails_with_records += 1;
             return;
         }
-        counts.skip(match finding.kind {
-            Kind::Ordinary => Skip::OrdinaryMail,
-            Kind::AutoReply => Skip::AutoReply,
-            Kind::SuccessNotice => Skip::SuccessNotice,
-            Kind::Feedback => Skip::FeedbackReport,
-            Kind::Disposition => Skip::ReadReceipt,
-            Kind::Bounce | Kind::DelayNotice | Kind::Unread => Skip::NothingTold,
-        });
+        counts.skip(finding.kind.skip());
     }
 
     fn told(&mut self, record: &DeliveryRecord<'_>, facts: &BounceFacts<'_>, mail: &Mail<'_>, about: &About, nth: u32) {

@@ -4,6 +4,7 @@
 #[cfg(feature = "parquet")]
 mod arrow_schema;
 pub mod csv;
+pub mod csv_read;
 mod error;
 pub mod json;
 #[cfg(feature = "parquet")]

@@ -1,0 +1,101 @@
+//! Rows of other people's CSV, in bounded memory: whatever the file holds, no cell takes more than [`MAX_CELL`] bytes
+//! and no row more than [`MAX_CELLS`] cells. What goes beyond is passed over.
+
+use std::io::{self, BufRead};
+
+use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
+
+/// Bytes of a cell that are kept.
+pub const MAX_CELL: usize = 1 << 20;
+/// Cells of a row that are kept.
+pub const MAX_CELLS: usize = 256;
+/// Bytes that are unquoted at once.
+const PIECE: usize = 4096;
+
+/// Reads rows (RFC 4180; rows may differ in length, empty lines are none, a byte order mark is left out).
+pub struct CsvRows<R> {
+    input: R,
+    core: Reader,
+    piece: Vec<u8>,
+    at_start: bool,
+}
+
+impl<R: BufRead> CsvRows<R> {
+    /// Rows of `input`, the header included.
+    pub fn new(input: R) -> Self {
+        Self { input, core: ReaderBuilder::new().build(), piece: vec![0; PIECE], at_start: true }
+    }
+
+    /// Reads the next row; `false` at the end. Bytes are as they stand, whatever their encoding.
+    ///
+    /// # Errors
+    /// What the input says.
+    pub fn next(&mut self, row: &mut Vec<Vec<u8>>) -> io::Result<bool> {
+        row.clear();
+        let mut cell = Vec::new();
+        let mut cells = 0;
+        loop {
+            let bytes = match self.input.fill_buf() {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let (result, taken, given) = self.core.read_field(bytes, &mut self.piece);
+            self.input.consume(taken);
+            let room = MAX_CELL.saturating_sub(cell.len());
+            cell.extend_from_slice(self.piece.get(..given.min(room)).unwrap_or(&[]));
+            match result {
+                ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => {}
+                ReadFieldResult::End => return Ok(false),
+                ReadFieldResult::Field { record_end } => {
+                    let mut full = std::mem::take(&mut cell);
+                    if std::mem::take(&mut self.at_start) && full.starts_with(b"\xef\xbb\xbf") {
+                        full.drain(..3);
+                    }
+                    if cells < MAX_CELLS {
+                        row.push(full);
+                    }
+                    cells += 1;
+                    if record_end {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &[u8], buffer: usize) -> Vec<Vec<String>> {
+        let mut reader = CsvRows::new(io::BufReader::with_capacity(buffer, text));
+        let (mut rows, mut row) = (Vec::new(), Vec::new());
+        while reader.next(&mut row).is_ok_and(|more| more) {
+            rows.push(row.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect());
+        }
+        rows
+    }
+
+    #[test]
+    fn rows_are_read_whatever_pieces_they_come_in() {
+        let text = "\u{feff}id,text\r\n1,\"a, \"\"b\"\"\nc\"\n\n2\n3,x,y\n4,\"open".as_bytes();
+        let want: Vec<Vec<&str>> =
+            vec![vec!["id", "text"], vec!["1", "a, \"b\"\nc"], vec!["2"], vec!["3", "x", "y"], vec!["4", "open"]];
+        for buffer in [1, 2, 3, 7, 64, 4096] {
+            assert_eq!(rows(text, buffer), want, "{buffer}");
+        }
+        assert!(rows(b"", 64).is_empty());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let huge = [b"1,\"".as_slice(), &vec![b'x'; 3 * MAX_CELL], b"\"\n2,b\n"].concat();
+        let read = rows(&huge, 4096);
+        assert_eq!(read.first().and_then(|row| row.get(1)).map(String::len), Some(MAX_CELL));
+        assert_eq!(read.get(1).map(Vec::len), Some(2));
+        let many = ",".repeat(1_000_000);
+        assert_eq!(rows(many.as_bytes(), 4096).first().map(Vec::len), Some(MAX_CELLS));
+    }
+}

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 
 use super::Verdict;
+use super::marks::{self, Side};
 use super::normal::LIMIT;
 
 /// URLs of one text that are kept.
@@ -142,17 +143,6 @@ fn is_within(spans: &[Span], at: usize) -> bool {
     next.checked_sub(1).and_then(|i| spans.get(i)).is_some_and(|(_, end)| at < *end)
 }
 
-/// Which side of the words the domain stands on, and how much they say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    /// It follows.
-    Behind,
-    /// It follows, and what is said of it must be a failure.
-    BehindIfFailed,
-    /// It precedes.
-    Before,
-}
-
 /// Words, and where the domain that they speak of stands.
 struct Marks {
     words: &'static [(&'static str, Side)],
@@ -167,8 +157,10 @@ impl Marks {
     /// The first domain that the words point at, with the words' place in the list.
     fn first(&self, text: &[u8], spans: &[Span]) -> Option<String> {
         let finder = self.finder.as_ref()?;
-        finder.find_overlapping_any(text).find_map(|(word, start, end)| {
-            let (_, side) = self.words.get(word)?;
+        // Overlapping: there are words within words (`domain of` in `mail from domain of`).
+        finder.find_overlapping_iter(text).find_map(|found| {
+            let (start, end) = (found.start(), found.end());
+            let (_, side) = self.words.get(found.pattern().as_usize())?;
             if !stands_alone(text, start, end) || is_within(spans, start) {
                 return None;
             }
@@ -191,17 +183,6 @@ fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
     let joins = |b: &u8| matches!(b, b'.' | b'-' | b'_' | b'@');
     let goes_on = || is_letter(Some(end)) || (text.get(end).is_some_and(joins) && is_letter(Some(end + 1)));
     (!is_letter(Some(start)) || !is_letter(start.checked_sub(1))) && (!is_letter(end.checked_sub(1)) || !goes_on())
-}
-
-/// The leftmost-longest search would hide words within words (`domain of` in `mail from domain of`).
-trait FindAny {
-    fn find_overlapping_any<'t>(&'t self, text: &'t [u8]) -> Box<dyn Iterator<Item = (usize, usize, usize)> + 't>;
-}
-
-impl FindAny for AhoCorasick {
-    fn find_overlapping_any<'t>(&'t self, text: &'t [u8]) -> Box<dyn Iterator<Item = (usize, usize, usize)> + 't> {
-        Box::new(self.find_overlapping_iter(text).map(|m| (m.pattern().as_usize(), m.start(), m.end())))
-    }
 }
 
 static FAILURES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
@@ -234,130 +215,8 @@ fn says_failure(text: &[u8]) -> bool {
     FAILURES.as_ref().is_some_and(|words| words.is_match(text))
 }
 
-/// The words of receivers, of mail filters' headers and of the SPF, DKIM and DMARC programs for whose check failed.
-static AUTH_MARKS: LazyLock<Marks> = LazyLock::new(|| {
-    use Side::{Before, Behind, BehindIfFailed};
-    Marks::new(&[
-        ("unauthenticated email from", Behind),
-        ("unauthenticated mail from", Behind),
-        ("header.from=", Behind),
-        ("header.d=", Behind),
-        ("header.i=", Behind),
-        ("smtp.mailfrom=", Behind),
-        ("smtp.mail=", Behind),
-        ("envelope-from=", Behind),
-        (" d=", Behind),
-        ("(d=", Behind),
-        ("[d=", Behind),
-        (";d=", Behind),
-        ("domain of", Behind),
-        ("mail from domain", Behind),
-        ("mailfrom domain", Behind),
-        ("mail from: domain", Behind),
-        ("sending domain", Behind),
-        ("sender domain", Behind),
-        ("sender's domain", Behind),
-        ("from domain", Behind),
-        ("author domain", Behind),
-        ("sending mail of domain", Behind),
-        ("send mail from", Behind),
-        ("send mails from", Behind),
-        ("send email from", Behind),
-        ("send mail for", Behind),
-        ("send email for", Behind),
-        ("send mail as", Behind),
-        ("allowed to send from", Behind),
-        ("authorized to send from", Behind),
-        ("authorised to send from", Behind),
-        ("permitted to send from", Behind),
-        ("policy for", Behind),
-        ("policy of", Behind),
-        ("policy on", Behind),
-        ("policy from", Behind),
-        ("policy published by", Behind),
-        ("record of", Behind),
-        ("record for", Behind),
-        ("records for", Behind),
-        ("spf fail for", Behind),
-        ("spf failed for", Behind),
-        ("spf failure for", Behind),
-        ("spf check for", Behind),
-        ("spf check failed for", Behind),
-        ("spf (", BehindIfFailed),
-        ("spf [", BehindIfFailed),
-        ("spf", BehindIfFailed),
-        ("dkim", BehindIfFailed),
-        ("dkim [", BehindIfFailed),
-        ("dmarc", BehindIfFailed),
-        ("dmarc [", BehindIfFailed),
-        ("dmarc fail for", Behind),
-        ("dmarc failed for", Behind),
-        ("dmarc failure for", Behind),
-        ("dmarc check failed for", Behind),
-        ("dkim failed for", Behind),
-        ("signature of", BehindIfFailed),
-        ("signature from", BehindIfFailed),
-        ("signature for", BehindIfFailed),
-        ("authentication for", BehindIfFailed),
-        ("domain", BehindIfFailed),
-        ("domain=", BehindIfFailed),
-        (" does not pass dmarc", Before),
-        (" did not pass dmarc", Before),
-        (" failed dmarc", Before),
-        (" fails dmarc", Before),
-        (" failed spf", Before),
-        (" fails spf", Before),
-        (" failed dkim", Before),
-        (" does not designate", Before),
-        (" doesn't allow sending", Before),
-        (" does not allow sending", Before),
-        ("'s dmarc policy", Before),
-        ("\u{2019}s dmarc policy", Before),
-        (" dmarc policy", Before),
-        (": sender address rejected: domain not found", Before),
-        (": sender address rejected: spf", Before),
-    ])
-});
-
-/// Words for what is on a list of domains.
-static LISTED_MARKS: LazyLock<Marks> = LazyLock::new(|| {
-    use Side::{Before, Behind};
-    Marks::new(&[
-        ("sender address [", Behind),
-        ("sender address <", Behind),
-        ("sender domain", Behind),
-        ("helo command [", Behind),
-        ("helo name", Behind),
-        ("client host [", Behind),
-        ("unverified client host [", Behind),
-        ("reverse dns of", Behind),
-        ("mail from domain", Behind),
-        ("mailfrom domain", Behind),
-        ("from domain", Behind),
-        ("domain", Behind),
-        ("domain=", Behind),
-        ("hostname", Behind),
-        ("host name", Behind),
-        ("url", Behind),
-        ("uri", Behind),
-        ("link", Behind),
-        ("link to", Behind),
-        ("links to", Behind),
-        ("website", Behind),
-        ("in message. (", Behind),
-        (" is listed", Before),
-        (" listed in ", Before),
-        (" listed on ", Before),
-        (" listed by ", Before),
-        (" listed at ", Before),
-        (" is blacklisted", Before),
-        (" is blocklisted", Before),
-        (" is on ", Before),
-        (" found in ", Before),
-        (" found on ", Before),
-        (" blocked using ", Before),
-    ])
-});
+static AUTH_MARKS: LazyLock<Marks> = LazyLock::new(|| Marks::new(marks::AUTH));
+static LISTED_MARKS: LazyLock<Marks> = LazyLock::new(|| Marks::new(marks::LISTED));
 
 fn auth_domain(text: &[u8], spans: &[Span]) -> Option<String> {
     AUTH_MARKS.first(text, spans).or_else(|| spf_page(text, spans))

@@ -21,6 +21,7 @@ mod engine;
 mod groups;
 mod letters;
 mod literals;
+mod marks;
 mod normal;
 mod registered;
 mod retry;

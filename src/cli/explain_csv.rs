@@ -152,7 +152,7 @@ fn table(rows: &[Row], told: Vec<Explanation>) -> Result<Table, Error> {
         Column::new("reply_code", "Reply code.", ColumnData::Int32(told.iter().map(code).collect())),
         text("status", "Enhanced status code.", &|one| one.status.as_ref().map(|code| Arc::from(&*code.value))),
         text("blocklist", "The list named.", &|one| judged(one, |j| j.blocklist.as_ref().map(|list| &*list.name))),
-        text("sending_ip", "Our address as the receiver saw it.", &|one| judged(one, |j| j.sending_ip.as_deref())),
+        text("sender_ip", "Our address as the receiver saw it.", &|one| judged(one, |j| j.sending_ip.as_deref())),
         text("isp_basis", "Which clue named the ISP.", &|one| receiver(one, |to| Some(to.basis))),
         text("receiver_domain", "The registrable domain where the table has no ISP for it.", &|one| {
             receiver(one, |to| to.domain.as_deref())

@@ -121,7 +121,7 @@ fn verdict(judged: &Judged, out: &mut String) {
         "text" => "by words of the text",
         "token" => "by a provider's own code",
         "registered_code" => "by the registered status code",
-        _ => "no reason is given",
+        _ => "none gives a reason",
     };
     let rule = judged.rule.as_ref().map(|rule| format!("{}, ", sanitize(rule))).unwrap_or_default();
     line("rule", &format!("{rule}{basis}"), out);
@@ -183,10 +183,16 @@ fn text(explanation: &Explanation, out: &mut String) {
         Some(span) => (text.get(..span.start), text.get(span.start..span.end), text.get(span.end..)),
         None => (Some(&text[..]), None, None),
     };
-    let part = |part: Option<&[u8]>| part.map(shown).unwrap_or_default();
-    let matched = matched.map(|matched| format!("[[{}]]", shown(matched))).unwrap_or_default();
+    let part = |part: Option<&[u8]>| part.map(shown_lines).unwrap_or_default();
+    let matched = matched.map(|matched| format!("[[{}]]", shown_lines(matched))).unwrap_or_default();
     let cut = if explanation.text_cut { " ..." } else { "" };
     line("text", &format!("{}{matched}{}{cut}", part(before), part(after)), out);
+}
+
+/// Foreign text made fit to be shown, with its line breaks.
+fn shown_lines(text: &[u8]) -> String {
+    let lines = text.split(|b| *b == b'\n').map(|line| shown(line.strip_suffix(b"\r").unwrap_or(line)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn optional(name: &str, value: Option<&str>, out: &mut String) {
@@ -195,8 +201,17 @@ fn optional(name: &str, value: Option<&str>, out: &mut String) {
     }
 }
 
-/// A name and its value, wrapped at blanks; a word that is longer than a line is broken. `value` is safe to print.
+/// A name and its value, which is safe to print.
 fn line(name: &str, value: &str, out: &mut String) {
+    let mut name = name;
+    for value in value.split('\n') {
+        wrapped(name, value, out);
+        name = "";
+    }
+}
+
+/// Wraps at blanks; a word that is longer than a line is broken.
+fn wrapped(name: &str, value: &str, out: &mut String) {
     let _ = write!(out, "{name:<NAMES$}");
     let room = WIDTH - NAMES;
     let mut used = 0;

@@ -241,8 +241,8 @@ fn spf_page(text: &[u8], spans: &[Span]) -> Option<String> {
 fn listed_domain(text: &[u8], spans: &[Span]) -> Option<Listed> {
     let domain = |value| Listed { kind: ListedKind::Domain, value };
     listed_url(text, spans)
-        .or_else(|| LISTED_MARKS.first(text, spans).map(domain))
         .or_else(|| spans.iter().find_map(|span| looked_up(text, *span)).map(domain))
+        .or_else(|| LISTED_MARKS.first(text, spans).map(domain))
 }
 
 static URL_MARKS: LazyLock<Option<AhoCorasick>> =
@@ -437,6 +437,9 @@ mod tests {
     fn what_is_listed_is_told_with_its_kind() {
         listed("554 Sender address [bob@example.com] blocked using dbl.example.org", "domain", "example.com");
         listed("554 Helo command [news.example.com] blocked using dbl.example.org", "domain", "news.example.com");
+
+        // The list's own link knows best what is on it.
+        listed("554 Helo command [a.example.com] blocked; http://l.example.org/dbl?domain=example.com", "domain", "example.com");
         listed(
             "550 Blacklisted URL in message. (example.com) in [black]. See http://l.example.org",
             "domain",

@@ -439,7 +439,11 @@ mod tests {
         listed("554 Helo command [news.example.com] blocked using dbl.example.org", "domain", "news.example.com");
 
         // The list's own link knows best what is on it.
-        listed("554 Helo command [a.example.com] blocked; http://l.example.org/dbl?domain=example.com", "domain", "example.com");
+        listed(
+            "554 Helo command [a.example.com] blocked; http://l.example.org/dbl?domain=example.com",
+            "domain",
+            "example.com",
+        );
         listed(
             "550 Blacklisted URL in message. (example.com) in [black]. See http://l.example.org",
             "domain",

@@ -48,7 +48,7 @@ pub fn run(path: &Path, threads: usize, raw: bool, knowledge: &Knowledge) -> Res
         .build()
         .map_err(|error| Error::Report(format!("threads could not be started: {error}")))?;
     let name = if is_stdin { "standard input".to_owned() } else { shown_path(path) };
-    let mut rows = Rows::new(CsvRows::new(input), path, &name)?;
+    let mut rows = Rows::new(CsvRows::new(input).map_err(Error::io(path, "reading"))?, path, &name)?;
     let mut writer = CsvWriter::new(io::stdout().lock(), Path::new("-"), CsvOptions { raw, bom: false })?;
     let mut chunk = Vec::new();
     let mut is_first = true;
@@ -63,7 +63,7 @@ pub fn run(path: &Path, threads: usize, raw: bool, knowledge: &Knowledge) -> Res
 
 fn explained(rows: &[Row], knowledge: &Knowledge) -> Vec<Explanation> {
     let mut explainer = Explainer::brief(knowledge);
-    let stated = |text: &'_ [u8]| -> bool { !text.trim_ascii().is_empty() };
+    let stated = |text: &[u8]| !text.trim_ascii().is_empty();
     rows.iter()
         .filter_map(|row| {
             let hints = Hints {

@@ -1,7 +1,7 @@
 //! Rows of other people's CSV, in bounded memory: whatever the file holds, no cell takes more than [`MAX_CELL`] bytes
 //! and no row more than [`MAX_CELLS`] cells. What goes beyond is passed over.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Chain, Cursor, Read};
 
 use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 
@@ -14,16 +14,27 @@ const PIECE: usize = 4096;
 
 /// Reads rows (RFC 4180; rows may differ in length, empty lines are none, a byte order mark is left out).
 pub struct CsvRows<R> {
-    input: R,
+    input: Chain<Cursor<Vec<u8>>, R>,
     core: Reader,
     piece: Vec<u8>,
-    at_start: bool,
 }
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 impl<R: BufRead> CsvRows<R> {
-    /// Rows of `input`, the header included.
-    pub fn new(input: R) -> Self {
-        Self { input, core: ReaderBuilder::new().build(), piece: vec![0; PIECE], at_start: true }
+    /// Rows of `input`, the header included. Reads its first bytes.
+    ///
+    /// # Errors
+    /// What the input says.
+    pub fn new(mut input: R) -> io::Result<Self> {
+        // csv-core leaves the mark out too, but ends where it is all that it is given.
+        let mut start = Vec::with_capacity(BYTE_ORDER_MARK.len());
+        input.by_ref().take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut start)?;
+        if start == BYTE_ORDER_MARK {
+            start.clear();
+        }
+        let input = Cursor::new(start).chain(input);
+        Ok(Self { input, core: ReaderBuilder::new().build(), piece: vec![0; PIECE] })
     }
 
     /// Reads the next row; `false` at the end. Bytes are as they stand, whatever their encoding.
@@ -48,10 +59,7 @@ impl<R: BufRead> CsvRows<R> {
                 ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => {}
                 ReadFieldResult::End => return Ok(false),
                 ReadFieldResult::Field { record_end } => {
-                    let mut full = std::mem::take(&mut cell);
-                    if std::mem::take(&mut self.at_start) && full.starts_with(b"\xef\xbb\xbf") {
-                        full.drain(..3);
-                    }
+                    let full = std::mem::take(&mut cell);
                     if cells < MAX_CELLS {
                         row.push(full);
                     }
@@ -70,7 +78,8 @@ mod tests {
     use super::*;
 
     fn rows(text: &[u8], buffer: usize) -> Vec<Vec<String>> {
-        let mut reader = CsvRows::new(io::BufReader::with_capacity(buffer, text));
+        let mut reader =
+            CsvRows::new(io::BufReader::with_capacity(buffer, text)).unwrap_or_else(|e| unreachable!("{e}"));
         let (mut rows, mut row) = (Vec::new(), Vec::new());
         while reader.next(&mut row).is_ok_and(|more| more) {
             rows.push(row.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect());

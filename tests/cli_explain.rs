@@ -4,11 +4,14 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use bouncesift::explain::{Code, Explainer, Explanation, Hints, Told};
+use bouncesift::knowledge::Knowledge;
 use common::{Lab, PROGRAM, Ran, rows};
 use serde_json::Value;
 
@@ -216,18 +219,18 @@ fn csv_gives_a_row_for_each_row() {
 #[test]
 fn csv_is_the_same_on_any_number_of_threads() {
     let mut text = b"id,text\n".to_vec();
-    for i in 0..20_000 {
+    for i in 0..9_000 {
         let reply = [LISTED, "450 4.7.1 Greylisted", "550 5.1.1 no such user", "550 é spam"][i % 4];
         writeln!(text, "{i},{reply} {}", i % 77).unwrap();
     }
     text.extend(b"bad,550 5.7.1 spam \xff\xfe\n");
     let first = said(&["--csv", "-", "--threads", "1"], &text);
-    assert_eq!(rows(first.as_bytes()).len(), 20_001);
+    assert_eq!(rows(first.as_bytes()).len(), 9_001);
     for threads in ["2", "3", "16"] {
         assert!(said(&["--csv", "-", "--threads", threads], &text) == first, "{threads}");
     }
     let ids: Vec<String> = rows(first.as_bytes()).into_iter().map(|mut row| row.remove("id").unwrap()).collect();
-    assert!(ids[..20_000].iter().enumerate().all(|(at, id)| *id == at.to_string()) && ids[20_000] == "bad");
+    assert!(ids[..9_000].iter().enumerate().all(|(at, id)| *id == at.to_string()) && ids[9_000] == "bad");
 }
 
 #[test]
@@ -286,7 +289,7 @@ fn a_closed_or_full_standard_output() {
     let lab = Lab::new();
     let rows: String = (0..50_000).map(|i| format!("{i},{LISTED}\n")).collect();
     lab.write("in.csv", format!("id,text\n{rows}"));
-    lab.write("in.log", (0..5_000).map(common::refused).collect::<String>());
+    lab.write("in.log", (0..9_000).map(common::refused).collect::<String>());
     for args in ["--csv in.csv", "--file in.log", "--file in.log --json"] {
         let command = |out: Stdio| {
             let mut command = Command::new(PROGRAM);
@@ -308,30 +311,52 @@ fn a_closed_or_full_standard_output() {
     }
 }
 
+/// What the sample logs have not: hosts without a name, names cut in the middle, servers that were not reached, a text
+/// that alone tells who spoke, a delay that only repeats an earlier one.
+const CLUES: &str = "\
+2024-11-23T10:00:00+00:00 mx postfix/smtp[9]: 4F000001: to=<a@example.com>, relay=192.0.2.9[192.0.2.9]:25, delay=1, \
+delays=0/0/0/1, dsn=5.7.26, status=bounced (host 192.0.2.9[192.0.2.9] said: 550-5.7.26 Unauthenticated email from \
+example.net is not accepted 550 5.7.26 x - gsmtp (in reply to end of DATA command))
+2024-11-23T10:00:00+00:00 mx postfix/smtp[9]: 4F000002: to=<a@gmail.com>, relay=none, delay=1, delays=0/0/1/0, \
+dsn=4.4.1, status=deferred (connect to gmail-smtp-in.l.google.com[192.0.2.8]:25: Connection refused)
+2024-11-23T10:00:00+00:00 mx postfix/smtp[9]: 4F000003: to=<a@example.com>, relay=none, delay=1, delays=0/0/1/0, \
+dsn=4.4.1, status=deferred (delivery temporarily suspended: connect to mx.example.com[192.0.2.8]:25: refused by policy)
+Feb  8 05:36:57 mx sm-mta[1]: s1P8: to=<a@example.com>, delay=0, mailer=esmtp, relay=mx...l.google.com. [192.0.2.1], \
+dsn=5.7.1, reply=550 5.7.1 spam detected, stat=Service unavailable
+2020-06-19 10:32:57 1jmKso-0009d4-Uf ** a@example.com R=r T=t H=mx.example.org [192.0.2.3]: SMTP error from remote mail \
+server after RCPT TO:<a@example.com>: 550 Client host [192.0.2.7] blocked using zen.spamhaus.org
+Feb  8 05:36:57 mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 554 5.7.1 <a@example.com>: Relay \
+access denied; from=<b@example.org> to=<a@example.com> proto=ESMTP helo=<x>
+";
+
 /// What `scan` counts and what `explain` tells of the same line or mail is the same.
 #[test]
 fn scan_and_explain_agree() {
     let lab = Lab::new();
     let logs = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-logs");
-    let args = format!("{} --events=all --csv-raw", logs.display());
+    lab.write("clues.log", CLUES);
+    let args = format!("{} {} --events=all --csv-raw", logs.display(), lab.path("clues.log").display());
     let events = lab.table(&args, "events");
     let mut compared = 0;
+    let knowledge = Knowledge::builtin().unwrap();
+    let mut explainer = Explainer::brief(&knowledge);
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut wrong = Vec::new();
     let mut at = 0;
     while let Some(first) = events.get(at) {
-        let same = |event: &&std::collections::BTreeMap<String, String>| {
+        let same = |event: &&BTreeMap<String, String>| {
             event["input"] == first["input"] && event["byte_offset"] == first["byte_offset"]
         };
         let group: Vec<_> = events[at..].iter().take_while(same).collect();
         at += group.len();
-        let bytes = fs::read(&first["input"]).unwrap();
+        let bytes = files.entry(first["input"].clone()).or_insert_with_key(|path| fs::read(path).unwrap());
         let rest = &bytes[first["byte_offset"].parse::<usize>().unwrap()..];
         let input = match first["source"].as_str() {
             "log" => rest.split(|b| *b == b'\n').next().unwrap(),
             _ => one_mail(rest),
         };
-        let told = bouncesift::explain::explain(input, &bouncesift::explain::Hints::default(), knowledge());
-        let told = bouncesift_rows(&told);
+        let told = explainer.explain(input, &Hints::default());
+        let told = compared_columns(&told);
         let want: Vec<Vec<String>> =
             group.iter().map(|event| COMPARED.map(|name| event[name].clone()).to_vec()).collect();
         // "last message repeated": the line alone does not say what.
@@ -361,21 +386,16 @@ const COMPARED: [&str; 10] = [
     "sending_ip",
 ];
 
-fn knowledge() -> &'static bouncesift::knowledge::Knowledge {
-    static KNOWLEDGE: std::sync::OnceLock<bouncesift::knowledge::Knowledge> = std::sync::OnceLock::new();
-    KNOWLEDGE.get_or_init(|| bouncesift::knowledge::Knowledge::builtin().unwrap())
-}
-
 /// The first mail of a mbox that starts here, or all of a file.
 fn one_mail(rest: &[u8]) -> &[u8] {
-    let next = rest.windows(6).skip(1).position(|w| w == b"\nFrom ").map(|at| at + 2);
+    let next = memchr::memmem::find(rest, b"\nFrom ").map(|at| at + 1);
     if rest.starts_with(b"From ") { &rest[..next.unwrap_or(rest.len())] } else { rest }
 }
 
-fn bouncesift_rows(told: &[bouncesift::explain::Explanation]) -> Vec<Vec<String>> {
-    let told = told.iter().filter(|one| one.told != bouncesift::explain::Told::Nothing);
+fn compared_columns(told: &[Explanation]) -> Vec<Vec<String>> {
+    let told = told.iter().filter(|one| one.told != Told::Nothing);
     told.map(|one| {
-        let code = |code: &Option<bouncesift::explain::Code>| code.as_ref().map_or(String::new(), |c| c.value.clone());
+        let code = |code: &Option<Code>| code.as_ref().map_or(String::new(), |c| c.value.clone());
         let outcome = one.fields.iter().find(|field| field.name == "outcome").unwrap().value.clone();
         let to = one.receiver.as_ref();
         let judged = one.judged.as_ref();

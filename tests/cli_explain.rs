@@ -418,7 +418,7 @@ fn compared_columns(told: &[Explanation]) -> Vec<Vec<String>> {
 #[test]
 fn help_has_examples() {
     let out = said(&["--help"], b"");
-    for part in ["--csv replies.csv", "--file bounce.eml", "--json", "remote_host"] {
+    for part in ["--csv in.csv", "--file bounce.eml", "--json", "remote_host"] {
         assert!(out.contains(part), "{part}: {out}");
     }
     assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");

@@ -15,15 +15,14 @@ const MAX_INPUT: u64 = 64 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
-  bouncesift explain '550 5.7.1 Service unavailable; client [192.0.2.1] blocked using zen.spamhaus.org'
-  bouncesift explain --host gmail-smtp-in.l.google.com '550-5.7.26 Unauthenticated email from example.net'
+  bouncesift explain '550 5.7.1 client [192.0.2.1] blocked using zen.spamhaus.org'
+  bouncesift explain --host mx.example.com '550 5.7.1 Message looks like spam'
   bouncesift explain --file bounce.eml           a bounce mail, each recipient
-  grep 4F1A2B /var/log/mail.log | bouncesift explain -
-                                                 lines of a log, each delivery or refusal
+  grep 4F1A2B mail.log | bouncesift explain -    lines of a log, each delivery or refusal
   bouncesift explain --json --file bounce.eml    the same for programs
-  bouncesift explain --csv replies.csv > causes.csv
-                                                 many texts: columns id, text and, if there, remote_host and
-                                                 recipient_domain; one row each, in their order";
+  bouncesift explain --csv in.csv > out.csv      many texts, one row each, in their order
+
+The CSV file has the columns id and text and, if you like, remote_host and recipient_domain.";
 
 /// Arguments of `explain`.
 #[derive(clap::Args, Debug)]
@@ -38,10 +37,10 @@ pub struct Args {
     /// Read many texts from a CSV file with the columns id and text; - is standard input. Writes CSV
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "host", "recipient_domain"])]
     csv: Option<PathBuf>,
-    /// Host name of the server that replied, where the text does not say
+    /// Host name of the server that replied, where no log line or mail says
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
-    /// Domain of the recipient, where the text does not say
+    /// Domain of the recipient, where no log line or mail says
     #[arg(long, value_name = "DOMAIN")]
     recipient_domain: Option<String>,
     /// Write JSON

@@ -186,6 +186,7 @@ impl Explainer<'_> {
         let blocklist = verdict.blocklist.as_deref();
         let case = Case { cause: verdict.cause, isp: knowledge.slug(&group), blocklist };
         let isp = if let GroupIsp::Known(id) = group { Some(id) } else { None };
+        let advice = if self.is_full { knowledge.advice.on(case) } else { Vec::new() };
         let question = Question { diagnostic: text, reply, isp };
         Judged {
             cause: &row.cause,
@@ -194,7 +195,7 @@ impl Explainer<'_> {
             evidence: verdict.evidence.as_str(),
             rule: verdict.rule.map(|rule| knowledge.rule(rule).to_owned()),
             matched: verdict.span.and_then(|(start, end)| matched(text, start as usize, end as usize)),
-            runner_up: if self.runner_up { self.runner_up(&question, verdict.rule) } else { None },
+            runner_up: if self.is_full { self.runner_up(&question, verdict.rule) } else { None },
             blocklist: blocklist.map(|name| list(knowledge, name)),
             listed: found.listed,
             sending_ip: verdict.sending_ip.map(|ip| ip.to_string()),
@@ -202,7 +203,7 @@ impl Explainer<'_> {
             urls: found.urls,
             responsible: row.responsible.as_str(),
             retry_helps: retry_helps(verdict.cause, codes.reply_code, codes.status).as_str(),
-            advice: knowledge.advice.on(case).into_iter().map(|(about, row)| advised(about, row)).collect(),
+            advice: advice.into_iter().map(|(about, row)| advised(about, row)).collect(),
             reference: knowledge.advice(verdict.cause, &group, blocklist).reference.map(str::to_owned),
         }
     }

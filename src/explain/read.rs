@@ -159,11 +159,11 @@ impl Explainer<'_> {
                 }
             }
             let is_framed = frame.stamp.is_some() && frame.program.is_some();
-            first = first.or(Some(match parsed {
-                Parsed::Skipped(reason) => Log::Nothing(number, mta, reason),
-                Parsed::NotMine if is_framed => Log::Nothing(number, None, Skip::OtherProgram),
-                Parsed::NotMine | Parsed::Outcome => Log::None,
-            }));
+            first = first.or(match parsed {
+                Parsed::Skipped(reason) => Some(Log::Nothing(number, mta, reason)),
+                Parsed::NotMine if is_framed => Some(Log::Nothing(number, None, Skip::OtherProgram)),
+                Parsed::NotMine | Parsed::Outcome => None,
+            });
         }
         if told.is_empty() { first.unwrap_or(Log::None) } else { Log::Told }
     }

@@ -45,8 +45,13 @@ fn json(args: &[&str], input: &[u8]) -> Vec<Value> {
 fn a_reply_is_told_in_full() {
     let out = said(&[LISTED], b"");
     let start = out.split("text  ").next().unwrap();
+    // Which rules hold changes with the tables.
+    let is_rule = |line: &&str| ["rule  ", "runner-up  "].iter().any(|name| line.starts_with(name));
+    let (rules, start): (Vec<_>, Vec<_>) = start.split_inclusive('\n').partition(is_rule);
+    assert!(rules.len() == 2 && rules[0].ends_with(", by words of the text\n"), "{rules:?}");
+    assert!(rules[1].ends_with(" (ip_blocklisted)\n"), "{rules:?}");
     assert_eq!(
-        start,
+        start.concat(),
         "\
 reply code            554, permanent failure
 enhanced status code  5.7.1, after the reply code; registered as: Delivery not authorized, message
@@ -55,8 +60,6 @@ receiving ISP         unknown, nothing names it
 cause                 ip_blocklisted (blocklist)
 meaning               The sending IP or its network is on a public blocklist or on the provider's
                       own.
-rule                  list-name, by words of the text
-runner-up             blocked-using (ip_blocklisted)
 blocklist             Spamhaus ZEN, public
 look it up at         https://check.spamhaus.org/
 listed                192.0.2.7 (ip)

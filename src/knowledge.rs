@@ -9,7 +9,7 @@ use crate::advice::{About, Advice, Case};
 use crate::cause::blocklist::{self, ListFacts};
 use crate::cause::{CauseId, Engine, RuleId, RuleSet, table_texts};
 use crate::error::Error;
-use crate::isp::{Directory, FilterId};
+use crate::isp::{Directory, FilterId, Table};
 use crate::names::{AdviceText, BlocklistText, CauseText, Names};
 use crate::rows::GroupIsp;
 use crate::smtp::EnhancedStatus;
@@ -24,7 +24,11 @@ pub struct Knowledge {
     pub advice: Advice,
     /// Blocklists by name.
     lists: BTreeMap<String, ListFacts>,
+    ruleset: Ruleset,
 }
+
+/// A table that the user gave: the name it is called by in errors, and its text.
+pub type OwnTable<'a> = (&'a str, &'a str);
 
 impl Knowledge {
     /// The built-in tables.
@@ -32,15 +36,43 @@ impl Knowledge {
     /// # Errors
     /// If a table is broken; a test loads them all.
     pub fn builtin() -> Result<Self, Error> {
-        let broken = |error: &dyn std::fmt::Display| Error::Invariant(format!("built-in tables: {error}"));
-        let directory = Directory::builtin();
-        let rules = RuleSet::builtin().map_err(|error| broken(&error))?;
-        let engine = Engine::new(rules, &|slug| directory.isp_by_slug(slug), &|slug| directory.filter_by_slug(slug));
-        let engine = engine.map_err(|error| broken(&error))?;
-        let advice = Advice::builtin().map_err(|error| broken(&error))?;
-        let mut lists = blocklist::facts().map_err(|error| broken(&error))?;
+        Self::with_own(&[], &[]).map_err(|error| Error::Invariant(format!("built-in tables: {error}")))
+    }
+
+    /// The user's own tables, which are asked first, and the built-in ones behind them. A row of the user's takes the
+    /// place of the built-in rule of the same id; an ISP of the same slug is added to. Byte order marks and CRLF do no
+    /// harm; of the columns of [`RULE_COLUMNS`](crate::cause::RULE_COLUMNS) only those that say something are needed.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with table, line and what is wrong with it.
+    pub fn with_own(rules: &[OwnTable<'_>], isps: &[OwnTable<'_>]) -> Result<Self, Error> {
+        let wrong = |error: &dyn std::fmt::Display| Error::Usage(error.to_string());
+        let clean_rules: Vec<String> = rules.iter().map(|(_, text)| clean(text)).collect();
+        let clean_isps: Vec<String> = isps.iter().map(|(_, text)| clean(text)).collect();
+        let tables = isps.iter().zip(&clean_isps).map(|((name, _), csv)| Table { name, csv });
+        let tables: Vec<Table<'_>> = tables.chain([Directory::builtin_isps()]).collect();
+        let directory = Directory::from_tables(&tables, &[Directory::builtin_filters()]).map_err(|e| wrong(&e))?;
+        let own: Vec<(&str, &str)> = rules.iter().zip(&clean_rules).map(|((name, _), text)| (*name, &**text)).collect();
+        let set = RuleSet::with_own(&own).map_err(|e| wrong(&e))?;
+        let is_isp = |slug: &str| directory.isp_by_slug(slug).is_some();
+        let is_filter = |slug: &str| directory.filter_by_slug(slug).is_some();
+        set.check_names(&is_isp, &is_filter).map_err(|e| wrong(&e))?;
+        let engine = Engine::new(set, &|slug| directory.isp_by_slug(slug), &|slug| directory.filter_by_slug(slug));
+        let engine = engine.map_err(|e| wrong(&e))?;
+        let ruleset = Ruleset {
+            rules: engine.rules().len(),
+            sha256: hash(&clean_rules, &clean_isps),
+            own_tables: rules.iter().chain(isps).map(|(name, _)| (*name).to_owned()).collect(),
+        };
+        let advice = Advice::builtin().map_err(|e| wrong(&e))?;
+        let mut lists = blocklist::facts().map_err(|e| wrong(&e))?;
         add_own_lists(&engine, &mut lists);
-        Ok(Self { engine, directory, advice, lists })
+        Ok(Self { engine, directory, advice, lists, ruleset })
+    }
+
+    /// Which rules these are.
+    pub fn ruleset(&self) -> &Ruleset {
+        &self.ruleset
     }
 
     /// Slug of an ISP of the table.
@@ -60,18 +92,23 @@ impl Knowledge {
     }
 }
 
-impl Knowledge {
-    /// Which rules these are: how many, and a hash of the tables they come from.
-    pub fn ruleset(&self) -> Ruleset {
-        let mut hash = Sha256::new();
-        for (name, text) in table_texts() {
-            hash.update(name);
-            hash.update([0]);
-            hash.update(text);
-            hash.update([0]);
-        }
-        Ruleset { rules: self.engine.rules().len(), sha256: hex(&hash.finalize()) }
+/// Without byte order mark, and with plain line ends: lines are counted by them.
+fn clean(text: &str) -> String {
+    text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n")
+}
+
+/// SHA-256 of all tables that verdicts and ISPs rest on. What the user's own are called does not matter.
+fn hash(rules: &[String], isps: &[String]) -> String {
+    let own = rules.iter().map(|text| ("own rules", &**text)).chain(isps.iter().map(|text| ("own isps", &**text)));
+    let directory = [Directory::builtin_isps(), Directory::builtin_filters()].map(|table| (table.name, table.csv));
+    let mut hash = Sha256::new();
+    for (name, text) in table_texts().into_iter().chain(directory).chain(own) {
+        hash.update(name);
+        hash.update([0]);
+        hash.update(text);
+        hash.update([0]);
     }
+    hex(&hash.finalize())
 }
 
 /// Which rules verdicts rest on.
@@ -79,8 +116,11 @@ impl Knowledge {
 pub struct Ruleset {
     /// Number of rules.
     pub rules: usize,
-    /// SHA-256 of the tables, in hexadecimal.
+    /// SHA-256 of all tables, the user's own included, in hexadecimal.
     pub sha256: String,
+    /// The user's own tables as they were given, rules first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub own_tables: Vec<String>,
 }
 
 /// Bytes in lower-case hexadecimal.

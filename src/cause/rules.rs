@@ -142,6 +142,27 @@ impl RuleSet {
         self.read(file, text, &word_lists("words.csv", WORDS)?)
     }
 
+    /// Checks that the user's own rows name providers and filter products that there are; a name that nobody has would
+    /// keep a row silent for ever.
+    ///
+    /// # Errors
+    /// The first row that names another.
+    pub fn check_names(
+        &self,
+        is_isp: &dyn Fn(&str) -> bool,
+        is_filter: &dyn Fn(&str) -> bool,
+    ) -> Result<(), RulesError> {
+        for rule in self.rules.iter().filter(|rule| rule.is_own) {
+            if let Some(slug) = rule.providers.iter().find(|slug| !is_isp(slug)) {
+                return Err(rule.error(format!("no provider {slug:?}; add it to a table for --isps")));
+            }
+            if let Some(slug) = rule.filter.as_deref().filter(|slug| !is_filter(slug)) {
+                return Err(rule.error(format!("no filter {slug:?}; leave it empty")));
+            }
+        }
+        Ok(())
+    }
+
     /// All rules; [`RuleId`] counts them.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
@@ -159,8 +180,8 @@ impl RuleSet {
     fn read(&mut self, file: &str, text: &str, words: &WordLists) -> Result<(), RulesError> {
         for_each_row(file, text, &COLUMNS, |row| {
             let rule = rule(file, row, words)?;
-            if self.by_id(&rule.id).is_some() {
-                return Err(row.error(format!("id {:?} is used twice", rule.id)));
+            if let Some(first) = self.by_id.get(&rule.id).and_then(|at| self.rules.get(usize::from(*at))) {
+                return Err(row.error(format!("id {:?} is used twice, first in {}", rule.id, first.place)));
             }
             self.push(rule)
         })
@@ -239,7 +260,8 @@ fn rule(file: &str, row: &Row<'_>, words: &WordLists) -> Result<Rule, RulesError
     let rule = Rule {
         id: row.need("id")?.to_owned(),
         providers: split(row.get("provider"), ';'),
-        cause: CauseId::by_name(cause).ok_or_else(|| row.error(format!("no cause {cause:?}")))?,
+        cause: CauseId::by_name(cause)
+            .ok_or_else(|| row.error(format!("no cause {cause:?}; see: bouncesift schema causes")))?,
         evidence: evidence(row)?,
         blocklist: optional("blocklist"),
         filter: optional("filter"),

@@ -2,6 +2,7 @@
 
 mod explain;
 mod explain_csv;
+mod knowledge_args;
 mod output;
 mod progress;
 mod scan;

@@ -36,7 +36,7 @@ pub fn run(args: Args) -> Result<u8, Error> {
     let target = output::target(&args)?;
     refuse_silent_terminal(&args)?;
     signals::listen()?;
-    let knowledge = Knowledge::builtin()?;
+    let knowledge = args.knowledge.load()?;
     let found = discover(&args.paths);
     let names: Vec<Arc<str>> = found.inputs.iter().map(|i| Arc::from(crate::text::shown_path(&i.path))).collect();
     let staging = stage(&target)?;
@@ -249,7 +249,7 @@ impl Report<'_> {
         Manifest {
             schema_version: crate::table::SCHEMA_VERSION,
             tool_version: env!("CARGO_PKG_VERSION"),
-            ruleset: self.knowledge.ruleset(),
+            ruleset: self.knowledge.ruleset().clone(),
             time_zone: self.args.zone_name(),
             exit_status: self.status(),
             partial: self.status() == PARTIAL,

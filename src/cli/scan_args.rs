@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use jiff::tz::TimeZone;
 
 use super::Color;
+use super::knowledge_args::KnowledgeArgs;
 use crate::error::Error;
 use crate::formats::FORMATS;
 use crate::pipeline::{Events, MAX_BLOCK, Options, TimeOptions};
@@ -16,6 +17,7 @@ use crate::pipeline::{Events, MAX_BLOCK, Options, TimeOptions};
 Examples:
   bouncesift scan /var/log/mail.log*
   bouncesift scan archive/ --out audit
+  bouncesift scan mail.log --rules own.csv --isps own-isps.csv
   bouncesift scan /var/log/mail.log --table codes_by_isp --out -
   zcat mail.log.2.gz | bouncesift scan -
 
@@ -85,6 +87,9 @@ pub struct Args {
     /// A domain of ours (those below it too); bounces of mail that others sent are counted apart. May be repeated
     #[arg(long, value_name = "DOMAIN", help_heading = "Input")]
     pub own_domain: Vec<String>,
+
+    #[command(flatten)]
+    pub knowledge: KnowledgeArgs,
 
     /// Threads; 0 is one for each core
     #[arg(short = 'j', long, value_name = "N", default_value_t = 0, env = "BOUNCESIFT_THREADS", help_heading = "Run")]

@@ -60,9 +60,11 @@ impl Directory {
         let mut builder = Builder::default();
         for table in isps {
             builder.add_isps(table::read(*table)?)?;
+            builder.table += 1;
         }
         for table in filters {
             builder.add_filters(table::read(*table)?)?;
+            builder.table += 1;
         }
         Ok(builder.finish())
     }
@@ -235,11 +237,20 @@ fn speaker_isp(speaker: Speaker<'_>) -> Isp {
 struct Builder {
     isps: Vec<IspRow>,
     filters: Vec<FilterRow>,
-    taken: HashMap<(Column, String), (Owner, Place), foldhash::fast::RandomState>,
+    taken: HashMap<(Column, String), Claim, foldhash::fast::RandomState>,
+    /// Number of the table that is read: two tables may have the same name.
+    table: usize,
     hosts: Vec<(String, IspId)>,
     recipients: Vec<(String, IspId)>,
     filter_hosts: Vec<(String, FilterId)>,
     signatures: Vec<(Signature, Owner)>,
+}
+
+/// Who has a value, and by which row.
+struct Claim {
+    owner: Owner,
+    table: usize,
+    line: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -321,12 +332,12 @@ impl Builder {
     fn take(&mut self, column: Column, value: &str, owner: Owner, place: &Place) -> Result<Option<Owner>, TableError> {
         let key = (column, value.to_owned());
         match self.taken.get(&key) {
-            Some((_, earlier)) if earlier.table == place.table => {
+            Some(earlier) if earlier.table == self.table => {
                 Err(place.error(format!("`{value}` stands already on line {}", earlier.line)))
             }
-            Some((earlier, _)) => Ok(Some(*earlier)),
+            Some(earlier) => Ok(Some(earlier.owner)),
             None => {
-                self.taken.insert(key, (owner, place.clone()));
+                self.taken.insert(key, Claim { owner, table: self.table, line: place.line });
                 Ok(None)
             }
         }

@@ -16,6 +16,7 @@
 pub(crate) mod blocklist;
 mod bytes8;
 mod causes;
+mod check;
 mod details;
 mod engine;
 mod groups;
@@ -37,6 +38,7 @@ use crate::isp::{FilterId, IspId};
 use crate::smtp::Reply;
 
 pub use causes::{CauseRow, Party, Retry, causes};
+pub use check::{Finding, FindingKind, check};
 pub use details::{Details, Listed, ListedKind, MAX_URLS, details};
 pub use engine::{Engine, Scratch};
 pub use retry::retry_helps;

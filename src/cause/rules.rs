@@ -86,6 +86,8 @@ pub struct Rule {
     pub place: String,
     /// Whether the user gave it.
     pub is_own: bool,
+    /// The cells as written, in the order of [`COLUMNS`].
+    cells: Vec<String>,
     pub(super) file: String,
     pub(super) line: u64,
     pub(super) replies: Vec<u16>,
@@ -97,6 +99,12 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// What its table says in a column of [`COLUMNS`]; empty for another one.
+    pub fn cell(&self, column: &str) -> &str {
+        let at = COLUMNS.iter().position(|name| *name == column);
+        at.and_then(|at| self.cells.get(at)).map_or("", String::as_str)
+    }
+
     pub(super) fn error(&self, message: impl Into<String>) -> RulesError {
         RulesError { file: self.file.clone(), line: self.line, message: message.into() }
     }
@@ -213,6 +221,12 @@ impl StatusPattern {
         parts.next().is_none().then_some(pattern)
     }
 
+    /// Whether it fits all codes that `narrow` fits.
+    pub(super) fn covers(self, narrow: StatusPattern) -> bool {
+        let one = |wide: Option<u16>, narrow: Option<u16>| wide.is_none() || wide == narrow;
+        one(self.class, narrow.class) && one(self.subject, narrow.subject) && one(self.detail, narrow.detail)
+    }
+
     pub(super) fn fits(self, status: crate::smtp::EnhancedStatus) -> bool {
         self.class.is_none_or(|n| n == u16::from(status.class))
             && self.subject.is_none_or(|n| n == status.subject)
@@ -270,6 +284,7 @@ fn rule(file: &str, row: &Row<'_>, words: &WordLists) -> Result<Rule, RulesError
         source: row.need("source")?.to_owned(),
         place: format!("{file}:{}", row.line),
         is_own: false,
+        cells: COLUMNS.iter().map(|column| row.get(column).to_owned()).collect(),
         file: file.to_owned(),
         line: row.line,
         replies: replies(row)?,

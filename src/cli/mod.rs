@@ -5,6 +5,7 @@ mod explain_csv;
 mod knowledge_args;
 mod output;
 mod progress;
+mod rules;
 mod scan;
 mod scan_args;
 mod signals;
@@ -43,6 +44,8 @@ enum Command {
     Scan(Box<scan_args::Args>),
     /// Say what a reply, a log line or a bounce mail means: codes, receiving ISP, cause, rule, and what to do
     Explain(Box<explain::Args>),
+    /// The rules that find causes: list, show and check them, try own ones on a run, mine replies that none explains
+    Rules(rules::Args),
 }
 
 /// Whether and when to use colour.
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
     let done = std::panic::catch_unwind(|| match cli.command {
         Command::Scan(args) => scan::run(*args),
         Command::Explain(args) => explain::run(*args),
+        Command::Rules(args) => rules::run(args),
     });
     let Ok(done) = done else {
         let version = env!("CARGO_PKG_VERSION");

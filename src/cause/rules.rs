@@ -269,7 +269,8 @@ fn group(row: &Row<'_>, text: &str, words: &WordLists) -> Result<Vec<String>, Ru
 
 fn rule(file: &str, row: &Row<'_>, words: &WordLists) -> Result<Rule, RulesError> {
     let optional = |column| Some(row.get(column)).filter(|v| !v.is_empty()).map(str::to_owned);
-    let groups = split(row.get("words"), '&').iter().map(|text| group(row, text, words)).collect::<Result<_, _>>()?;
+    let groups =
+        split(&plain(row.get("words")), '&').iter().map(|text| group(row, text, words)).collect::<Result<_, _>>()?;
     let cause = row.need("cause")?;
     let rule = Rule {
         id: row.need("id")?.to_owned(),
@@ -279,8 +280,8 @@ fn rule(file: &str, row: &Row<'_>, words: &WordLists) -> Result<Rule, RulesError
         evidence: evidence(row)?,
         blocklist: optional("blocklist"),
         filter: optional("filter"),
-        sample: row.need("sample")?.to_owned(),
-        anti: split(row.get("anti"), '|'),
+        sample: plain(row.need("sample")?),
+        anti: split(&plain(row.get("anti")), '|'),
         source: row.need("source")?.to_owned(),
         place: format!("{file}:{}", row.line),
         is_own: false,
@@ -291,7 +292,7 @@ fn rule(file: &str, row: &Row<'_>, words: &WordLists) -> Result<Rule, RulesError
         statuses: statuses(row)?,
         words: groups,
         gap: optional("gap").map(|gap| gap.parse()).transpose().map_err(|e| row.error(format!("gap: {e}")))?,
-        none: group(row, row.get("none"), words)?,
+        none: group(row, &plain(row.get("none")), words)?,
         regex: optional("regex"),
     };
     let exact_status = !rule.statuses.is_empty() && rule.statuses.iter().all(|s| s.detail.is_some());
@@ -299,6 +300,11 @@ fn rule(file: &str, row: &Row<'_>, words: &WordLists) -> Result<Rule, RulesError
         true => Err(row.error("needs words, or status codes without x at their end")),
         false => Ok(rule),
     }
+}
+
+/// A cell without the escapes of the tables that the program writes (`\\u{e9}`): rows are pasted from there.
+fn plain(cell: &str) -> String {
+    crate::table::csv::unescape(cell)
 }
 
 fn evidence(row: &Row<'_>) -> Result<Evidence, RulesError> {

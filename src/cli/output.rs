@@ -12,7 +12,6 @@ use super::scan_args::{Args, FileFormat};
 use crate::error::Error;
 use crate::knowledge::{Knowledge, hex};
 use crate::pipeline::EventSink;
-use crate::report::views;
 use crate::rows::EventRow;
 use crate::run::manifest::{Manifest, ManifestOutput};
 use crate::run::{BATCH, events_table};
@@ -302,9 +301,4 @@ impl EventSink for EventWriter<'_> {
 /// One of the views by its name.
 pub fn find<'t>(tables: &'t [Table], name: &str) -> Option<&'t Table> {
     tables.iter().find(|table| table.name() == name)
-}
-
-/// The columns of the rule tables, for the rows that the table of unclassified replies suggests.
-pub fn rule_columns() -> views::RuleColumns {
-    views::RuleColumns { header: &crate::cause::RULE_COLUMNS, id: "id", phrase: "words" }
 }

@@ -134,7 +134,7 @@ impl Report<'_> {
     fn views(&self) -> Result<Vec<Table>, Error> {
         let RunRows { refusals, traffic, templates } = self.rows;
         let input = ViewInput { refusals, traffic, templates, bounces_only: self.bounces_only() };
-        Ok(views::all(input, self.knowledge, &output::rule_columns())?)
+        Ok(views::all(input, self.knowledge)?)
     }
 
     fn write(
@@ -183,6 +183,7 @@ impl Report<'_> {
             window: scanned.counts.seen,
             refusals: &self.rows.refusals,
             traffic: &self.rows.traffic,
+            templates: &self.rows.templates,
             bounces_only: self.bounces_only(),
             skipped: &skipped,
             warnings: &warnings,

@@ -8,11 +8,13 @@ pub mod merge;
 pub mod rate;
 pub mod summary;
 pub mod terminal;
+pub mod unexplained;
 pub mod views;
 
 pub use codes::CodePatterns;
 pub use merge::{Merged, merge_refusals, merge_templates, merge_traffic};
 pub use summary::{Summary, SummaryInput};
+pub use unexplained::unexplained;
 
 use crate::names::Names;
 use crate::record::Trust;

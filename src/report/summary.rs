@@ -6,9 +6,11 @@ use serde::Serialize;
 
 use super::merge::add;
 use super::rate::wilson;
+use super::unexplained::UnexplainedText;
 use super::{CodePatterns, Names, UNCLASSIFIED, is_policy, refused_by_us};
+use crate::cause::Evidence;
 use crate::record::Trust;
-use crate::rows::{Bounded, GroupIsp, RefusalRow, Seen, TrafficRow, join_seen};
+use crate::rows::{Bounded, GroupIsp, RefusalRow, Seen, TemplateRow, TrafficRow, join_seen, template_id};
 use crate::smtp::EnhancedStatus;
 use crate::table::SCHEMA_VERSION;
 use crate::table::json::Count;
@@ -40,6 +42,8 @@ pub struct SummaryInput<'a> {
     pub refusals: &'a [RefusalRow],
     /// All attempts.
     pub traffic: &'a [TrafficRow],
+    /// Reply texts.
+    pub templates: &'a [TemplateRow],
     /// The inputs were bounce mails only: nobody knows how many attempts there were.
     pub bounces_only: bool,
     /// Lines passed over, by reason.
@@ -85,6 +89,8 @@ pub struct Summary {
     pub classified_571: Count,
     /// Deferred or given up for policy.
     pub policy: Count,
+    /// What their verdicts rest on.
+    pub coverage: Coverage,
     /// Attempts of clients that our own server refused; in no other count.
     pub refused_by_us: Count,
     /// Refusals told by bounce mails that name no message; in no other count.
@@ -97,6 +103,8 @@ pub struct Summary {
     pub headline: Headline,
     /// All codes, most frequent first.
     pub codes: Vec<CodeCount>,
+    /// Texts that no rule explains.
+    pub unexplained: Unexplained,
     /// Lines passed over, by reason.
     pub skipped: BTreeMap<String, Count>,
     /// Warnings.
@@ -177,6 +185,43 @@ pub struct TopRow {
     pub rate_high: Option<f64>,
 }
 
+/// Refusals by policy, by what the verdict on them rests on. Their sum is `policy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Words of the reply.
+    pub text: Count,
+    /// A provider's own code.
+    pub token: Count,
+    /// A registered enhanced status code that itself names a cause.
+    pub registered_code: Count,
+    /// Nothing: no cause was named.
+    pub abstained: Count,
+}
+
+/// Texts that no rule explains: those unclassified, and those that say "refused" and no reason.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Unexplained {
+    /// The most frequent ones.
+    pub top: Vec<UnexplainedRow>,
+    /// The others.
+    pub more: Rest,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UnexplainedRow {
+    /// Id of the masked text; null where there is none, `other` beyond the number kept apart.
+    pub template_id: Option<String>,
+    /// The masked text.
+    pub template: Option<String>,
+    /// `unclassified` or `access_denied`.
+    pub cause: String,
+    /// Attempts.
+    pub attempts: Count,
+    /// Number of receiving ISPs.
+    pub isps: u64,
+}
+
 /// Rows that are not shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Rest {
@@ -240,12 +285,14 @@ impl Summary {
             with_571: attempts(&is_571),
             classified_571: attempts(&|r| is_571(r) && is_classified(r, names)),
             policy: attempts(&|r| is_policy(r, names)),
+            coverage: coverage(&outward, names),
             refused_by_us: Count(refused_by_us(input.refusals)),
             bounces_unnamed: Count(super::not_believed(input.refusals, Trust::Unnamed)),
             bounces_foreign: Count(super::not_believed(input.refusals, Trust::Foreign)),
             told_before: Count(input.told_before),
             headline: headline(input, &outward, names),
             codes: codes(&outward),
+            unexplained: unexplained(input, names),
             skipped: skipped(input.skipped),
             warnings: input.warnings.to_vec(),
             next: input.next.map(str::to_string),
@@ -300,6 +347,46 @@ fn headline(input: &SummaryInput<'_>, outward: &[&RefusalRow], names: &dyn Names
         more: rest(beyond.len(), more),
         unclassified: rest(texts.len(), unclassified),
     }
+}
+
+fn coverage(outward: &[&RefusalRow], names: &dyn Names) -> Coverage {
+    let mut coverage = Coverage::default();
+    for row in outward.iter().filter(|row| is_policy(row, names)) {
+        let sum = match row.key.evidence {
+            Evidence::Text => &mut coverage.text,
+            Evidence::Token => &mut coverage.token,
+            Evidence::RegisteredCode => &mut coverage.registered_code,
+            Evidence::None => &mut coverage.abstained,
+        };
+        sum.0 = add(sum.0, row.attempts);
+    }
+    coverage
+}
+
+/// Texts that are shown; the table `unclassified` has them all.
+const TOP_TEXTS: usize = 5;
+
+fn unexplained(input: &SummaryInput<'_>, names: &dyn Names) -> Unexplained {
+    let known: BTreeMap<u64, &TemplateRow> = input.templates.iter().map(|row| (row.id, row)).collect();
+    let mut texts = super::unexplained(input.refusals, names);
+    let beyond = texts.split_off(texts.len().min(TOP_TEXTS));
+    let row = |text: UnexplainedText<'_>| UnexplainedRow {
+        template_id: match text.template {
+            Bounded::None => None,
+            Bounded::Value(id) => Some(template_id(*id)),
+            Bounded::Other => Some("other".to_string()),
+        },
+        template: match text.template {
+            Bounded::Value(id) => known.get(id).map(|row| row.text.to_string()),
+            _ => None,
+        },
+        cause: text.cause.to_string(),
+        attempts: Count(text.attempts),
+        isps: text.isps as u64,
+    };
+    let sum = |part: fn(&UnexplainedText<'_>) -> u64| beyond.iter().fold(0, |sum, text| add(sum, part(text)));
+    let more = rest(beyond.len(), (sum(|text| text.attempts), sum(|text| text.failed)));
+    Unexplained { top: texts.into_iter().map(row).collect(), more }
 }
 
 fn count(pair: &mut Pair, row: &RefusalRow) {

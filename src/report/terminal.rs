@@ -35,6 +35,8 @@ pub fn render(summary: &Summary, options: TextOptions) -> String {
     } else {
         headline(&mut page, summary);
         codes(&mut page, summary);
+        coverage(&mut page, summary);
+        unexplained(&mut page, summary);
     }
     tail(&mut page, summary);
     page.text
@@ -300,6 +302,40 @@ fn codes(page: &mut Page, summary: &Summary) {
     }
     page.gap();
     page.words("Codes       ", VALUES_AT, entries.into_iter().map(Cow::Owned), "   ");
+}
+
+/// What the verdicts on refusals by policy rest on.
+fn coverage(page: &mut Page, summary: &Summary) {
+    let (parts, all) = (&summary.coverage, summary.policy.0);
+    if all == 0 {
+        return;
+    }
+    let named =
+        [("text", parts.text), ("token", parts.token), ("code", parts.registered_code), ("abstained", parts.abstained)];
+    let entries = named.map(|(name, n)| format!("{name} {}", share(n.0, all)));
+    let entries = entries.into_iter().chain(["(policy only)".to_string()]);
+    page.words("Explained   ", VALUES_AT, entries.map(Cow::Owned), "  ");
+}
+
+/// The texts that a rule is missing for.
+fn unexplained(page: &mut Page, summary: &Summary) {
+    let texts = &summary.unexplained;
+    if texts.top.is_empty() {
+        return;
+    }
+    let numbers = |attempts: u64, isps: &str| format!("{:>10}  {isps:>5}  ", group(attempts));
+    page.gap();
+    page.title(&format!("{:>10}  {:>5}  {}", "attempts", "ISPs", "texts that no rule explains"));
+    for row in &texts.top {
+        let start = numbers(row.attempts.0, &group(row.isps));
+        let text = row.template.as_deref().or(row.template_id.as_deref()).unwrap_or("(no text)");
+        let room = WIDTH.saturating_sub(columns(&start));
+        page.line(&format!("{start}{}", cut(&sanitize(text), room)));
+    }
+    if texts.more.rows > 0 {
+        let noun = if texts.more.rows == 1 { "text" } else { "texts" };
+        page.line(&format!("{}({} more {noun})", numbers(texts.more.attempts.0, ""), group(texts.more.rows)));
+    }
 }
 
 fn tail(page: &mut Page, summary: &Summary) {

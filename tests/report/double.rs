@@ -21,6 +21,7 @@ pub const UNCLASSIFIED: CauseId = CauseId(0);
 pub const NOT_POLICY: CauseId = CauseId(1);
 pub const SPF: CauseId = CauseId(2);
 pub const LISTED: CauseId = CauseId(3);
+pub const DENIED: CauseId = CauseId(4);
 
 pub struct Double;
 
@@ -51,6 +52,7 @@ impl Names for Double {
             UNCLASSIFIED => ("unclassified", "unclassified", false),
             NOT_POLICY => ("not_policy", "not_policy", false),
             SPF => ("spf_fail", "authentication", true),
+            DENIED => ("access_denied", "policy", true),
             _ => ("ip_blocklisted", "reputation", true),
         };
         CauseText { cause, category, is_policy }

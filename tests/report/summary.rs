@@ -52,6 +52,7 @@ fn with<'a>(refusals: &'a [RefusalRow], traffic: &'a [TrafficRow], codes: &'a Co
         window: Some(Seen { first: MICROS, last: MICROS + 86_400_000_000 }),
         refusals,
         traffic,
+        templates: &[],
         bounces_only: false,
         skipped: &[],
         warnings: &[],
@@ -71,6 +72,9 @@ fn golden() {
     let skipped = [("truncated".to_string(), 12), ("no_status".to_string(), 5)];
     let mut input = with(&rows, &traffic, &codes);
     (input.damaged, input.warnings, input.skipped) = (1, &warnings, &skipped);
+    let long = "550 5.7.1 Your mail was \u{1b}[2J not taken in, and nobody here will ever tell you why that is so";
+    let templates = [template(7, long, 12_300)];
+    input.templates = &templates;
     input.next = Some("bouncesift scan ... --out DIR for CSV, Parquet and HTML");
     let summary = Summary::new(&input, &Double);
     let expected = r"bouncesift 0.1.0  scan: 3 inputs, 41.8 GB, 312,904,118 lines
@@ -92,6 +96,11 @@ unclassified (2 texts)               3,093   2,870    7.4%          ##
 final: given up, the others were deferred. rate: of all attempts to that ISP.
 
 Codes       5.7.1 41,666   4.7.1 38,221   5.1.1 30,114   none 9,300
+Explained   text 96.1%  token 0.0%  code 0.0%  abstained 3.9%  (policy only)
+
+  attempts   ISPs  texts that no rule explains
+    12,300      1  550 5.7.1 Your mail was \u{1b}[2J not taken in, and nobody ..
+        93      1  0000000000000009
 
 Skipped     no_status 5   truncated 12
 
@@ -162,7 +171,7 @@ fn json_document() {
     json::write(&summary, &mut out, "-".as_ref()).unwrap();
     let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
     let keys = "schema_version tool_version ruleset command partial inputs window attempts delivered deferred bounced \
-        with_571 classified_571 policy refused_by_us bounces_unnamed bounces_foreign told_before headline codes skipped warnings";
+        with_571 classified_571 policy coverage refused_by_us bounces_unnamed bounces_foreign told_before headline codes unexplained skipped warnings";
     let found: Vec<&str> = std::str::from_utf8(&out)
         .unwrap()
         .lines()
@@ -177,6 +186,10 @@ fn json_document() {
         (&serde_json::json!(41_666), &serde_json::json!(38_573))
     );
     assert_eq!((&value["policy"], &value["refused_by_us"]), (&serde_json::json!(79_887), &serde_json::json!(77)));
+    let coverage = serde_json::json!({"text": 76_794, "token": 0, "registered_code": 0, "abstained": 3_093});
+    assert_eq!(value["coverage"], coverage);
+    assert_eq!(value["unexplained"]["top"][0]["template_id"], "0000000000000007");
+    assert_eq!(value["unexplained"]["top"][1]["attempts"], 93);
     assert_eq!(value["window"]["first"], "2026-11-22T00:00:00.000000Z");
     assert_eq!(value["headline"]["top"][1]["isp"], "microsoft");
     assert_eq!(value["headline"]["top"][1]["isp_attempts"], 112_880);

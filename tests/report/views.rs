@@ -4,7 +4,7 @@ use bouncesift::cause::Evidence;
 use bouncesift::isp::FilterId;
 use bouncesift::record::Hop;
 use bouncesift::report::refused_by_us;
-use bouncesift::report::views::{self, RuleColumns};
+use bouncesift::report::views;
 use bouncesift::rows::{Bounded, GroupIsp, Seen};
 use bouncesift::table::Table;
 
@@ -139,28 +139,37 @@ fn unclassified_golden() {
     let mut textless = refusal(isp(1), "5.7.1", UNCLASSIFIED, 2, 2);
     textless.key.template = Bounded::None;
     textless.seen = None;
+    let mut denied = refusal(isp(2), "5.7.1", DENIED, 7, 7);
+    denied.key.evidence = Evidence::None;
+    denied.key.template = Bounded::Value(9);
+    denied.seen = None;
+    let explained = refusal(isp(2), "5.7.1", DENIED, 8, 8);
     let rows = [
         refusal(isp(0), "5.7.1", UNCLASSIFIED, 3, 3),
         refusal(isp(1), "5.7.1", UNCLASSIFIED, 3, 3),
         refusal(isp(2), "5.7.1", UNCLASSIFIED, 1, 1),
         refusal(isp(0), "5.7.1", SPF, 30, 30),
         textless,
+        denied,
+        explained,
     ];
-    let templates = [template(7, "550 5.7.1 policy <id>: message, refused by filter <n>", 7)];
-    let table = views::unclassified(input(&rows, &[], &templates), &Double, &RuleColumns::default()).unwrap();
+    let templates = [template(7, "550 5.7.1 policy <id>: message, refused by filter <n>", 7), template(9, "550 No", 7)];
+    let table = views::unclassified(input(&rows, &[], &templates), &Double).unwrap();
     let expected = "\
-template_id,template,reply_code,enhanced_status_code,attempts,isps,top_isp,first_seen,last_seen,suggested_rule
-,,550,5.7.1,2,1,microsoft,,,
+template_id,template,reply_code,enhanced_status_code,attempts,isps,top_isp,first_seen,last_seen,suggested_rule,cause
 0000000000000007,\"550 5.7.1 policy <id>: message, refused by filter <n>\",550,5.7.1,7,3,google,\
 2026-11-22T12:00:00.000000Z,2026-11-22T12:00:00.000000Z,\
-\"local-0000000000000007,,\"\"message, refused by filter\"\"\"
+\"local-0000000000000007,,,,\"\"message, refused by filter\"\",,,,,,,,\
+\"\"550 5.7.1 policy 4XhT2q9bZ7: message, refused by filter 10\"\",,own logs\",unclassified
+0000000000000009,550 No,550,5.7.1,7,1,gmx,,,,access_denied
+,,550,5.7.1,2,1,microsoft,,,,unclassified
 ";
     assert_eq!(csv_of(&table), expected);
 }
 
 #[test]
 fn nothing_gives_headers_only() {
-    for table in views::all(input(&[], &[], &[]), &Double, &RuleColumns::default()).unwrap() {
+    for table in views::all(input(&[], &[], &[]), &Double).unwrap() {
         assert_eq!((table.rows(), lines(&table).len()), (0, 1), "{}", table.name());
         for column in table.columns() {
             assert!(column.doc.ends_with('.') && column.doc.len() > 20, "{}", column.name);

@@ -13,7 +13,7 @@ pub use blocklists::blocklists;
 pub use causes::causes_by_isp;
 pub use codes::codes_by_isp;
 pub use traffic::traffic_by_isp;
-pub use unclassified::{RuleColumns, unclassified};
+pub use unclassified::unclassified;
 
 use super::merge::add;
 use super::outward;
@@ -45,13 +45,13 @@ pub struct ViewInput<'a> {
 ///
 /// # Errors
 /// None that data could cause.
-pub fn all(input: ViewInput<'_>, names: &dyn Names, rules: &RuleColumns) -> Result<Vec<Table>, ReportError> {
+pub fn all(input: ViewInput<'_>, names: &dyn Names) -> Result<Vec<Table>, ReportError> {
     Ok(vec![
         causes_by_isp(input, names)?,
         codes_by_isp(input.refusals, names)?,
         traffic_by_isp(input, names)?,
         blocklists(input.refusals, names)?,
-        unclassified(input, names, rules)?,
+        unclassified(input, names)?,
     ])
 }
 

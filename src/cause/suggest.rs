@@ -1,0 +1,155 @@
+//! From a masked text that no rule explains to a row for a table of own rules. Pure: the same text gives the same row.
+
+use super::rules::COLUMNS;
+use crate::smtp::locate_reply;
+
+/// A phrase shorter than this would make a rule that matches anything.
+const SHORTEST: usize = 8;
+/// Bytes of a phrase; a longer one would miss the next variant of the wording.
+const LONGEST: usize = 80;
+
+/// What stands for a placeholder of [`mask`](super::mask) in a sample.
+const EXAMPLES: [(&str, &str); 6] = [
+    ("<addr>", "user@example.com"),
+    ("<ip>", "192.0.2.1"),
+    ("<domain>", "mail.example.com"),
+    ("<url>", "https://example.com/help"),
+    ("<n>", "10"),
+    ("<id>", "4XhT2q9bZ7"),
+];
+
+/// The phrase that tells such a text from others: the longest run of words between placeholders and codes. `None` where
+/// the text has no words to go by.
+pub fn phrase_of(template: &str) -> Option<&str> {
+    // By bytes a text is only cut at its start.
+    let reply = template.get(template.len() - locate_reply(template.as_bytes()).len()..)?;
+    let reply = reply.rfind("(in reply to ").and_then(|at| reply.get(..at)).unwrap_or(reply);
+    let runs = Runs { text: reply }.map(trimmed).filter(|run| {
+        run.chars().filter(|c| c.is_alphanumeric()).map(char::len_utf8).sum::<usize>() >= SHORTEST
+            && run.chars().any(char::is_alphabetic)
+    });
+    runs.fold(None, |best: Option<&str>, run| match best {
+        Some(best) if best.len() >= run.len() => Some(best),
+        _ => Some(run),
+    })
+}
+
+/// A text that has this mask.
+pub fn example_of(template: &str) -> String {
+    let mut text = template.to_owned();
+    for (mask, example) in EXAMPLES {
+        text = text.replace(mask, example);
+    }
+    text
+}
+
+/// A row with the columns of a table of rules, without line end: id, words, sample and source are filled in, the cause
+/// is yours to fill in. `None` where the text has no words to go by.
+///
+/// ```
+/// let row = bouncesift::cause::suggested_row("00ff", "550 5.7.1 [<ip>] not welcome in our house (x, <n>)").unwrap();
+/// let sample = r#""550 5.7.1 [192.0.2.1] not welcome in our house (x, 10)""#;
+/// assert_eq!(row, format!("local-00ff,,,,\"not welcome in our house (x\",,,,,,,,{sample},,own logs"));
+/// ```
+pub fn suggested_row(id: &str, template: &str) -> Option<String> {
+    let phrase = phrase_of(template)?;
+    let cell = |column: &&str| match *column {
+        "id" => format!("local-{id}"),
+        "words" => phrase.to_owned(),
+        "sample" => example_of(template),
+        "source" => "own logs".to_owned(),
+        _ => String::new(),
+    };
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS.iter().map(cell)).ok()?;
+    let row = String::from_utf8(writer.into_inner().ok()?).ok()?;
+    Some(row.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Runs of words that a rule's phrase can hold.
+struct Runs<'t> {
+    text: &'t str,
+}
+
+impl<'t> Iterator for Runs<'t> {
+    type Item = &'t str;
+
+    fn next(&mut self) -> Option<&'t str> {
+        if self.text.is_empty() {
+            return None;
+        }
+        let (start, end) = next_break(self.text).unwrap_or((self.text.len(), self.text.len()));
+        let run = self.text.get(..start)?;
+        self.text = self.text.get(end..)?;
+        Some(run)
+    }
+}
+
+/// Start and end of what no phrase can go across: a placeholder, a token that starts with a digit, a sign that has a
+/// meaning in the column `words`, a byte that was no text.
+fn next_break(text: &str) -> Option<(usize, usize)> {
+    let mut in_token = false;
+    for (at, c) in text.char_indices() {
+        let rest = text.get(at..)?;
+        if let Some(len) = placeholder_len(rest) {
+            return Some((at, at + len));
+        }
+        match c {
+            '|' | '&' | char::REPLACEMENT_CHARACTER => return Some((at, at + c.len_utf8())),
+            _ if c.is_ascii_digit() && !in_token => {
+                let len = rest.find(|c: char| c.is_whitespace() || c == '<').unwrap_or(rest.len());
+                return Some((at, at + len));
+            }
+            _ => in_token = c.is_alphanumeric() || (in_token && !c.is_whitespace()),
+        }
+    }
+    None
+}
+
+fn placeholder_len(text: &str) -> Option<usize> {
+    EXAMPLES.iter().map(|(mask, _)| mask).find(|mask| text.starts_with(**mask)).map(|mask| mask.len())
+}
+
+/// Without signs at its ends, and of a long run the first words.
+fn trimmed(run: &str) -> &str {
+    let mut run = run.trim_matches(|c: char| !c.is_alphanumeric());
+    if run.len() > LONGEST {
+        let room = run.floor_char_boundary(LONGEST);
+        let head = run.get(..room).unwrap_or(run);
+        run = head.rfind(' ').and_then(|at| head.get(..at)).unwrap_or(head);
+    }
+    run.trim_end_matches(|c: char| !c.is_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_run_of_words() {
+        let find = phrase_of;
+        assert_eq!(find("550 5.7.1 <ip> is not allowed to send: see <url>"), Some("is not allowed to send: see"));
+        assert_eq!(find("550 5.7.1 Message refused"), Some("Message refused"));
+        assert_eq!(
+            find("host <domain>[<ip>] said: 550 No thanks (in reply to end of DATA command)"),
+            Some("No thanks")
+        );
+        assert_eq!(find("550-5.7.1 Your mail was 550 5.7.1 not taken in"), Some("Your mail was"));
+        assert_eq!(find("550 one|two three & four and five"), Some("four and five"));
+        assert_eq!(find("<ip><url>"), None);
+        assert_eq!(find("550 5.7.1 no"), None);
+        assert_eq!(find("550 5.7.1 迷惑メールです"), Some("迷惑メールです"));
+        assert_eq!(find("a < b and c > d is odd <n>"), Some("a < b and c > d is odd"));
+        assert_eq!(find(""), None);
+        assert!(find(&"word ".repeat(60)).is_some_and(|phrase| phrase.len() <= LONGEST && phrase.ends_with("word")));
+        assert!(find(&"é".repeat(200)).is_some_and(|phrase| phrase.len() <= LONGEST));
+    }
+
+    #[test]
+    fn a_row_is_csv() {
+        let row = suggested_row("00ff", "550 Sorry, \"you\" are not wanted by <domain>");
+        let words = r#""Sorry, ""you"" are not wanted by""#;
+        let sample = r#""550 Sorry, ""you"" are not wanted by mail.example.com""#;
+        assert_eq!(row, Some(format!("local-00ff,,,,{words},,,,,,,,{sample},,own logs")));
+    }
+}

@@ -17,6 +17,7 @@ pub mod bounce;
 pub mod cause;
 pub mod cli;
 pub mod clock;
+pub mod crosswalk;
 pub mod error;
 pub mod explain;
 pub mod formats;

@@ -11,6 +11,7 @@ use super::progress::ProgressLine;
 use super::scan_args::Args;
 use super::warnings::{Findings, findings};
 use super::{complain, is_broken_pipe, print, signals, use_color};
+use crate::crosswalk::with_classes;
 use crate::error::Error;
 use crate::formats::Skip;
 use crate::input::discover::{Found, discover};
@@ -33,6 +34,7 @@ pub fn run(args: Args) -> Result<u8, Error> {
     let started = Instant::now();
     let options = args.options()?;
     let codes: CodePatterns = args.codes.parse().map_err(|error| Error::Usage(format!("--codes: {error}")))?;
+    args.crosswalk()?;
     let target = output::target(&args)?;
     refuse_silent_terminal(&args)?;
     signals::listen()?;
@@ -134,7 +136,12 @@ impl Report<'_> {
     fn views(&self) -> Result<Vec<Table>, Error> {
         let RunRows { refusals, traffic, templates } = self.rows;
         let input = ViewInput { refusals, traffic, templates, bounces_only: self.bounces_only() };
-        Ok(views::all(input, self.knowledge)?)
+        let systems = self.args.crosswalk()?;
+        let mut tables = views::all(input, self.knowledge)?;
+        if let Some(causes) = tables.iter_mut().find(|table| table.name() == "causes_by_isp") {
+            *causes = with_classes(causes.clone(), &systems)?;
+        }
+        Ok(tables)
     }
 
     fn write(

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::Color;
 use super::knowledge_args::KnowledgeArgs;
+use crate::crosswalk::{SYSTEMS, System};
 use crate::error::Error;
 use crate::formats::FORMATS;
 use crate::pipeline::{Events, MAX_BLOCK, Options, TimeOptions};
@@ -60,6 +61,9 @@ pub struct Args {
     /// Rows in the headline table of the summary
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Output")]
     pub top: usize,
+    /// Add the nearest classes of other systems to causes_by_isp: sisimai, kumomta, powermta, sparkpost, sendgrid, postmark
+    #[arg(long, value_delimiter = ',', value_name = "LIST", help_heading = "Output")]
+    pub crosswalk: Vec<String>,
     /// Print nothing when all is well
     #[arg(short, long, help_heading = "Output")]
     pub quiet: bool,
@@ -159,6 +163,23 @@ impl Args {
             diagnostics: self.include_diagnostics,
             own_domains: self.own_domain.iter().map(|name| own_domain(name)).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// The systems of `--crosswalk`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for one that the table does not have.
+    pub fn crosswalk(&self) -> Result<Vec<System>, Error> {
+        let names = || SYSTEMS.map(|system| system.name).join(", ");
+        let system = |name: &String| {
+            System::by_name(name.trim())
+                .ok_or_else(|| Error::Usage(format!("--crosswalk: {name:?} is not one of {}", names())))
+        };
+        let mut systems: Vec<System> = self.crosswalk.iter().map(system).collect::<Result<_, _>>()?;
+        let order = |system: &System| SYSTEMS.iter().position(|other| other == system);
+        systems.sort_by_key(order);
+        systems.dedup();
+        Ok(systems)
     }
 
     fn zone(&self) -> Result<TimeZone, Error> {

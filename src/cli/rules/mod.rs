@@ -1,6 +1,7 @@
 //! `rules`: the rule tables, as they are and as they judge.
 
 mod check;
+mod crosswalk;
 mod list;
 
 use serde::Serialize;
@@ -35,6 +36,8 @@ enum Command {
     Show(list::ShowArgs),
     /// Check tables: samples that are not won, rows that can never win, rows that contend for a text
     Check(check::CheckArgs),
+    /// Show the causes in the words of Sisimai, KumoMTA, PowerMTA, SparkPost, SendGrid and Postmark
+    Crosswalk(crosswalk::CrosswalkArgs),
 }
 
 /// Runs one of its commands.
@@ -46,6 +49,7 @@ pub fn run(args: Args) -> Result<u8, Error> {
         Command::List(args) => list::list(&args),
         Command::Show(args) => list::show(&args),
         Command::Check(args) => check::run(&args),
+        Command::Crosswalk(args) => crosswalk::run(&args),
     }
 }
 

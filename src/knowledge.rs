@@ -9,9 +9,10 @@ use crate::advice::{About, Advice, Case};
 use crate::cause::blocklist::{self, ListFacts};
 use crate::cause::{CauseId, Engine, RuleId, RuleSet, table_texts};
 use crate::error::Error;
-use crate::isp::{Directory, FilterId, Table};
+use crate::isp::{Directory, FilterId, IspId, Table};
 use crate::names::{AdviceText, BlocklistText, CauseText, Names};
 use crate::rows::GroupIsp;
+use crate::run::tables::Ids;
 use crate::smtp::EnhancedStatus;
 
 /// The tables.
@@ -25,6 +26,7 @@ pub struct Knowledge {
     /// Blocklists by name.
     lists: BTreeMap<String, ListFacts>,
     ruleset: Ruleset,
+    rule_ids: BTreeMap<String, RuleId>,
 }
 
 /// A table that the user gave: the name it is called by in errors, and its text.
@@ -67,7 +69,9 @@ impl Knowledge {
         let advice = Advice::builtin().map_err(|e| wrong(&e))?;
         let mut lists = blocklist::facts().map_err(|e| wrong(&e))?;
         add_own_lists(&engine, &mut lists);
-        Ok(Self { engine, directory, advice, lists, ruleset })
+        let ids = engine.rules().iter().enumerate().map(|(at, rule)| (rule.id.clone(), RuleId(at as u16)));
+        let rule_ids = ids.collect();
+        Ok(Self { engine, directory, advice, lists, ruleset, rule_ids })
     }
 
     /// Which rules these are.
@@ -193,5 +197,23 @@ fn add_own_lists(engine: &Engine, lists: &mut BTreeMap<String, ListFacts>) {
         if let Some(name) = rule.blocklist.as_ref().filter(|name| !lists.contains_key(*name)) {
             lists.insert(name.clone(), ListFacts { scope: Some("receiver".into()), kind, page: None });
         }
+    }
+}
+
+impl Ids for Knowledge {
+    fn isp(&self, slug: &str) -> Option<IspId> {
+        self.directory.isp_by_slug(slug)
+    }
+
+    fn filter(&self, slug: &str) -> Option<FilterId> {
+        self.directory.filter_by_slug(slug)
+    }
+
+    fn cause(&self, cause: &str) -> Option<CauseId> {
+        CauseId::by_name(cause)
+    }
+
+    fn rule(&self, rule: &str) -> Option<RuleId> {
+        self.rule_ids.get(rule).copied()
     }
 }

@@ -2,6 +2,8 @@
 
 use super::rules::COLUMNS;
 use crate::smtp::locate_reply;
+use crate::table::csv::guarded;
+use crate::text::is_unsafe;
 
 /// A phrase shorter than this would make a rule that matches anything.
 const SHORTEST: usize = 8;
@@ -44,7 +46,7 @@ pub fn example_of(template: &str) -> String {
 }
 
 /// A row with the columns of a table of rules, without line end: id, words, sample and source are filled in, the cause
-/// is yours to fill in. `None` where the text has no words to go by.
+/// is yours to fill in. `None` where the text has no words to go by, or holds what no mask lets through.
 ///
 /// ```
 /// let row = bouncesift::cause::suggested_row("00ff", "550 5.7.1 [<ip>] not welcome in our house (x, <n>)").unwrap();
@@ -53,10 +55,13 @@ pub fn example_of(template: &str) -> String {
 /// ```
 pub fn suggested_row(id: &str, template: &str) -> Option<String> {
     let phrase = phrase_of(template)?;
+    if template.chars().any(is_unsafe) {
+        return None;
+    }
     let cell = |column: &&str| match *column {
         "id" => format!("local-{id}"),
         "words" => phrase.to_owned(),
-        "sample" => example_of(template),
+        "sample" => guarded(&example_of(template)).into_owned(),
         "source" => "own logs".to_owned(),
         _ => String::new(),
     };

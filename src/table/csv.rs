@@ -8,6 +8,7 @@
 //!
 //! `raw` turns the last two off: text as it is, in UTF-8.
 
+use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -122,6 +123,11 @@ fn push_text(cell: &mut String, text: &str) {
         let starts_escape = c == '\\' && text.get(i + 1..).is_some_and(|rest| rest.starts_with("u{"));
         if starts_escape || !c.is_ascii() || c.is_ascii_control() { push_escape(cell, c) } else { cell.push(c) }
     }
+}
+
+/// The text with the guard that keeps a spreadsheet from taking it for a formula, where it needs one.
+pub fn guarded(text: &str) -> Cow<'_, str> {
+    if needs_guard(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 /// Whether `text`, after any `'`, starts like a formula.

@@ -2,7 +2,10 @@
 
 mod check;
 mod crosswalk;
+mod diff;
 mod list;
+mod mine;
+mod runs;
 
 use serde::Serialize;
 
@@ -18,7 +21,9 @@ use crate::text::{columns, sanitize};
 Examples:
   bouncesift rules list --cause spf_fail         which rules name this cause
   bouncesift rules show greylist                 one rule, with its samples
+  bouncesift rules mine out --csv > own.csv      start a table of own rules; then fill in the causes
   bouncesift rules check own.csv                 is my own table sound?
+  bouncesift rules diff own.csv --on out         what would it change?
 
 A table of own rules is a CSV file with the columns that `bouncesift schema rules` explains; `scan --rules own.csv` tries
 its rows before the built-in ones."
@@ -36,6 +41,10 @@ enum Command {
     Show(list::ShowArgs),
     /// Check tables: samples that are not won, rows that can never win, rows that contend for a text
     Check(check::CheckArgs),
+    /// Show what own rules would change in stored runs, without their logs
+    Diff(diff::DiffArgs),
+    /// List the texts that no rule explains, most frequent first, with rows to start own rules from
+    Mine(mine::MineArgs),
     /// Show the causes in the words of Sisimai, KumoMTA, PowerMTA, SparkPost, SendGrid and Postmark
     Crosswalk(crosswalk::CrosswalkArgs),
 }
@@ -49,6 +58,8 @@ pub fn run(args: Args) -> Result<u8, Error> {
         Command::List(args) => list::list(&args),
         Command::Show(args) => list::show(&args),
         Command::Check(args) => check::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Mine(args) => mine::run(&args),
         Command::Crosswalk(args) => crosswalk::run(&args),
     }
 }
@@ -84,6 +95,27 @@ fn aligned(rows: &[Vec<String>]) -> String {
         out.push('\n');
     }
     out
+}
+
+/// `1,234`, for people.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// At most so many characters of a text.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => text.get(..at).unwrap_or(text).to_owned() + "..",
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 
-use bouncesift::cause::{Engine, Question, RuleId, RuleSet, Scratch, Verdict};
+use bouncesift::cause::{Engine, Question, RuleId, RuleSet, Scratch, Verdict, check, example_of, mask};
 use bouncesift::isp::{FilterId, IspId};
 use bouncesift::smtp::{locate_reply, parse_reply};
 
@@ -54,6 +54,74 @@ fn each_sample_selects_its_own_row() {
         }
     }
     assert!(wrong.is_empty(), "{} rows\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Rows that can never win and are known: to be narrowed or removed.
+const IN_VAIN: [&str; 0] = [];
+
+#[test]
+fn no_row_is_there_in_vain() {
+    let slugs = Slugs::default();
+    let engine = builtin(&slugs);
+    let name = |id: RuleId| engine.rule(id).map_or(String::new(), |rule| format!("{} {}", rule.place, rule.id));
+    let found = check(&engine, &|slug| Some(IspId(slugs.number(slug))));
+    let wrong: Vec<String> = found
+        .iter()
+        .filter(|finding| finding.kind.is_error() && finding.kind.as_str() != "sample_lost")
+        .filter(|finding| !engine.rule(finding.rule).is_some_and(|rule| IN_VAIN.contains(&rule.id.as_str())))
+        .map(|finding| {
+            format!("{}: {:?} {}", name(finding.rule), finding.kind, finding.other.map_or(String::new(), name))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{} rows\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What the check says of a table of own rows: row and kind.
+fn findings(table: &str) -> Vec<(String, &'static str)> {
+    let slugs = Slugs::default();
+    let rules = RuleSet::with_own(&[("own.csv", table)]).unwrap();
+    let engine = Engine::new(rules, &|s| Some(IspId(slugs.number(s))), &|s| Some(FilterId(slugs.number(s)))).unwrap();
+    let found = check(&engine, &|slug| (slug != "nobody").then(|| IspId(slugs.number(slug))));
+    let own = found.iter().filter(|finding| finding.kind.as_str() != "takes_sample");
+    own.map(|finding| (engine.rule(finding.rule).unwrap().id.clone(), finding.kind.as_str())).collect()
+}
+
+#[test]
+fn a_row_that_can_never_win_is_found() {
+    let head = "id,provider,reply,status,words,none,cause,sample,anti,source\n";
+    let shadowed = |before: &str, row: &str| {
+        let found = findings(&format!("{head}a,{before},spam_content,zzz first,,x\nb,{row},spam_content,zzz qq,,x\n"));
+        found.contains(&("b".to_owned(), "shadowed"))
+    };
+    assert!(shadowed(",,,zzz,", ",,,zzz qq,"));
+    assert!(shadowed(",5,,zzz|yyy,", ",550;551,,zzz qq|qq yyy,"));
+    assert!(shadowed(",,x.7.x,zzz,", ",,5.7.1,zzz & qq,"));
+    assert!(shadowed(",,,zzz,not qq", ",,,zzz,qq|not"));
+    assert!(shadowed("google;yahoo,,,zzz,", "google,,,zzz,"));
+    // Each differs from one above in what lets the second row win after all.
+    assert!(!shadowed(",,,zzz qq,", ",,,zzz,"));
+    assert!(!shadowed(",550,,zzz,", ",5,,zzz,"));
+    assert!(!shadowed(",,x.7.1,zzz,", ",,5.7.x,zzz,"));
+    assert!(!shadowed(",,,zzz,qq", ",,,zzz,"));
+    assert!(!shadowed("google,,,zzz,", ",,,zzz,"));
+    assert!(!shadowed("google,,,zzz,", "google;yahoo,,,zzz,"));
+    // Phrases start at words: the second one is not inside the first.
+    assert!(!shadowed(",,,zzz,", ",,,azzz qq,"));
+    assert!(!shadowed(",,,zzz>,", ",,,zzzz,"));
+}
+
+#[test]
+fn other_findings_about_own_rows() {
+    let head = "id,provider,words,cause,sample,anti,source\n";
+    let found = |rows: &str| findings(&format!("{head}{rows}"));
+    assert_eq!(found("a,,zzz qq,spam_content,550 zzz qq,550 zzz,x\n"), []);
+    assert_eq!(found("a,,zzz qq,spam_content,550 zzz,,x\n"), [("a".into(), "sample_lost")]);
+    assert_eq!(found("a,,zzz,spam_content,550 zzz,550 yy|zzz qq,x\n"), [("a".into(), "anti_won")]);
+    assert_eq!(found("a,nobody;google,zzz,spam_content,550 zzz,,x\n")[0], ("a".into(), "unknown_provider"));
+    let two = "a,,zzz,spam_content,550 zzz qq,,x\nb,,qq zz,greylisted,450 qq zz,,x\n";
+    assert_eq!(found(two), []);
+    let two = "a,,zzz,spam_content,550 zzz qq,,x\nb,,qq,greylisted,450 qq,,x\n";
+    assert_eq!(found(two), [("a".into(), "overlaps")]);
 }
 
 #[test]
@@ -123,4 +191,25 @@ fn bad_tables_are_refused_with_their_line() {
         refused("id,words,status,cause,sample,source\na,spam,5.7,spam_content,spam,x\n").starts_with("x.csv:2: status")
     );
     assert!(refused("id,words,cause,sample,source\na,spam\n").starts_with("x.csv:2: "));
+}
+
+#[test]
+fn a_mask_keeps_what_rules_need() {
+    let slugs = Slugs::default();
+    let engine = builtin(&slugs);
+    let mut scratch = Scratch::default();
+    let mut masked = String::new();
+    let mut other_cause = Vec::new();
+    for rule in engine.rules() {
+        let isp = rule.providers.first().map(|slug| IspId(slugs.number(slug)));
+        let plain = decide(&engine, &rule.sample, isp, &mut scratch);
+        mask(rule.sample.as_bytes(), &mut masked);
+        let verdict = decide(&engine, &example_of(&masked), isp, &mut scratch);
+        if verdict.cause != plain.cause {
+            other_cause.push(format!("{}: {} -> {}: {masked}", rule.id, plain.cause.name(), verdict.cause.name()));
+        }
+    }
+    let (all, kept) = (engine.rules().len(), engine.rules().len() - other_cause.len());
+    println!("{kept} of {all} samples keep their cause when masked\n{}", other_cause.join("\n"));
+    assert!(kept * 100 >= all * 95, "{}", other_cause.join("\n"));
 }

@@ -65,7 +65,7 @@ pub fn check(engine: &Engine, isp_of: &dyn Fn(&str) -> Option<IspId>) -> Vec<Fin
     let mut findings = Vec::new();
     for (at, rule) in rules.iter().enumerate() {
         let id = RuleId(at as u16);
-        let isp = rule.providers.first().and_then(|slug| isp_of(slug));
+        let isp = rule.providers.iter().find_map(|slug| isp_of(slug));
         if rule.is_own || !has_own {
             let mut add = |kind, other| findings.push(Finding { rule: id, kind, other });
             for (number, _) in rule.providers.iter().enumerate().filter(|(_, slug)| isp_of(slug).is_none()) {
@@ -210,13 +210,13 @@ impl Phrase {
         if self.in_names && !other.in_names {
             return false;
         }
-        memchr::memmem::find_iter(&self.bytes, &other.bytes).any(|at| {
-            let starts = at == 0 || self.bytes.get(at - 1) == Some(&b' ');
-            let ends = match self.bytes.get(at + other.bytes.len()) {
-                Some(next) => !next.is_ascii_alphanumeric(),
-                None => self.whole,
-            };
-            starts && (ends || !other.whole)
+        let words = self.bytes.iter().enumerate().filter(|(_, b)| **b == b' ').map(|(at, _)| at + 1);
+        [0].into_iter().chain(words).any(|at| {
+            let behind = self.bytes.get(at..).and_then(|text| text.strip_prefix(other.bytes.as_slice()));
+            behind.is_some_and(|behind| match behind.first() {
+                Some(next) => !other.whole || !next.is_ascii_alphanumeric(),
+                None => !other.whole || self.whole,
+            })
         })
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cause::{Question, Scratch, Verdict};
+use crate::cause::{Question, Scratch, Verdict, example_of};
 use crate::error::Error;
 use crate::knowledge::Knowledge;
 use crate::record::Hop;
@@ -96,6 +96,8 @@ impl<'k> Rejudge<'k> {
         let isp = if let GroupIsp::Known(isp) = row.key.isp { Some(isp) } else { None };
         let (knowledge, scratch) = (self.knowledge, &mut self.scratch);
         Some(self.known.entry((id, isp.map(|isp| isp.0), is_reply)).or_insert_with(|| {
+            // A placeholder such as <domain> would itself be read as a word.
+            let text = example_of(text);
             let text = text.as_bytes();
             let reply = if is_reply { parse_reply(locate_reply(text), false) } else { Reply::words_only(text) };
             knowledge.engine.decide(&Question { diagnostic: text, reply: &reply, isp }, scratch)

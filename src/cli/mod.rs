@@ -8,6 +8,8 @@ mod progress;
 mod rules;
 mod scan;
 mod scan_args;
+mod schema;
+mod show;
 mod signals;
 mod warnings;
 
@@ -46,6 +48,8 @@ enum Command {
     Explain(Box<explain::Args>),
     /// The rules that find causes: list, show and check them, try own ones on a run, mine replies that none explains
     Rules(rules::Args),
+    /// Say what the columns of all tables mean, and the causes
+    Schema(schema::Args),
 }
 
 /// Whether and when to use colour.
@@ -73,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => scan::run(*args),
         Command::Explain(args) => explain::run(*args),
         Command::Rules(args) => rules::run(args),
+        Command::Schema(args) => schema::run(&args),
     });
     let Ok(done) = done else {
         let version = env!("CARGO_PKG_VERSION");

@@ -181,7 +181,11 @@ impl<'e> Columns<'e> {
         self.text("return_path_domain", path, of(|m| m.return_path_domain.clone()));
         let domains = "Domains that signed it (DKIM d=), with blanks between. Null where none did.";
         self.text("dkim_domains", domains, of(|m| text(&m.dkim_domains)));
-        self.text("dkim_selectors", "Selectors of these signatures (s=), likewise.", of(|m| text(&m.dkim_selectors)));
+        self.text(
+            "dkim_selectors",
+            "Selectors of these signatures (s=), likewise. Null where none did.",
+            of(|m| text(&m.dkim_selectors)),
+        );
         let aligned = "A signature is of the From domain's organisation. Null where no From was returned.";
         self.flag("dkim_aligned", aligned, of(|m| m.dkim_aligned));
         let aligned = "The Return-Path is of the From domain's organisation. Null where one was not returned.";

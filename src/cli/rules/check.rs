@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::print_json;
 use crate::cause::{Finding, FindingKind, Rule, check};
 use crate::cli::knowledge_args::KnowledgeArgs;
 use crate::cli::print;
+use crate::cli::show::print_json;
 use crate::error::Error;
 use crate::knowledge::Knowledge;
 use crate::table::SCHEMA_VERSION;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{print_aligned, print_json};
+use crate::cli::show::{print_aligned, print_json};
 use crate::crosswalk::{SYSTEMS, crosswalk, table};
 use crate::error::Error;
 use crate::table::csv::{CsvOptions, write};

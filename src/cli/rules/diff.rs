@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::runs::{Rejudge, Stored, read};
-use super::{cut, grouped, print_aligned, print_json};
 use crate::cause::{CauseId, RuleId, Verdict};
 use crate::cli::knowledge_args::KnowledgeArgs;
 use crate::cli::print;
+use crate::cli::show::{cut, grouped, print_aligned, print_json};
 use crate::error::Error;
 use crate::knowledge::Knowledge;
 use crate::names::Names;

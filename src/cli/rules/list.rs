@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{print_aligned, print_json};
 use crate::cause::{CauseId, Question, RULE_COLUMNS, Rule, RuleId, Scratch, causes};
 use crate::cli::knowledge_args::KnowledgeArgs;
+use crate::cli::show::{print_aligned, print_json};
 use crate::error::Error;
 use crate::knowledge::Knowledge;
 use crate::smtp::{locate_reply, parse_reply};

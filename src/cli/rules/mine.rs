@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::runs::{Rejudge, read};
-use super::{cut, grouped, print_aligned, print_json};
 use crate::cause::{RULE_COLUMNS, example_of, phrase_of, suggested_row};
 use crate::cli::knowledge_args::KnowledgeArgs;
 use crate::cli::print;
+use crate::cli::show::{cut, grouped, print_aligned, print_json};
 use crate::error::Error;
 use crate::report::unexplained;
 use crate::rows::{Bounded, template_id};

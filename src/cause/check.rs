@@ -86,7 +86,9 @@ pub fn check(engine: &Engine, isp_of: &dyn Fn(&str) -> Option<IspId>) -> Vec<Fin
                     add(FindingKind::AntiWon(number), None);
                 }
             }
-            if let Some(other) = overlap(engine, rule, id, isp, &mut scratch) {
+            if winner == Some(id)
+                && let Some(other) = overlap(engine, rule, id, isp, &mut scratch)
+            {
                 add(FindingKind::Overlaps, Some(other));
             }
         } else if let Some(own) = decide(engine, &rule.sample, isp, &mut scratch).rule

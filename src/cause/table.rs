@@ -58,8 +58,15 @@ pub(crate) fn for_each_row(
     }
     for record in reader.records() {
         let record = record.map_err(|e| fail(e.position().map_or(0, csv::Position::line), e.to_string()))?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |position| line_of(text, position));
         each(&Row { file, line, header: &header, record })?;
     }
     Ok(())
+}
+
+/// The line that a row starts on. The reader's own count is that of the blank lines before it.
+pub(crate) fn line_of(text: &str, position: &csv::Position) -> u64 {
+    let at = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let before = text.as_bytes().get(at..).unwrap_or(&[]).iter().take_while(|b| matches!(b, b'\n' | b'\r'));
+    position.line() + before.filter(|b| **b == b'\n').count() as u64
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::name::{self, NameBuf, Named};
 use super::signature::Signature;
+use crate::cause::table::line_of;
 
 /// A table as text, with the name it is called by in errors.
 #[derive(Clone, Copy, Debug)]
@@ -192,7 +193,7 @@ pub(crate) fn read<R: Row>(table: Table<'_>) -> Result<Vec<Placed<R>>, TableErro
             place.line = error.position().map_or(place.line, csv::Position::line);
             place.error(error.to_string())
         })?;
-        place.line = record.position().map_or(place.line, csv::Position::line);
+        place.line = record.position().map_or(place.line, |position| line_of(table.csv, position));
         let row: R = record.deserialize(Some(&headers)).map_err(|error| place.error(error.to_string()))?;
         let signatures = check(&row).map_err(|problem| place.error(problem))?;
         rows.push(Placed { row, signatures, place: place.clone() });

@@ -52,7 +52,8 @@ pub fn list(args: &ListArgs) -> Result<u8, Error> {
     let knowledge = args.knowledge.load()?;
     let cause = args.cause.as_deref().map(known_cause).transpose()?;
     if let Some(slug) = args.provider.as_deref().filter(|slug| knowledge.directory.isp_by_slug(slug).is_none()) {
-        return Err(Error::Usage(format!("--provider: no provider {slug:?}; see: bouncesift schema isps")));
+        let near = near(slug, knowledge.directory.isps().map(|(_, row)| row.slug.as_str()));
+        return Err(Error::Usage(format!("--provider: no provider {slug:?}{near}")));
     }
     let wanted = |rule: &&Rule| {
         cause.is_none_or(|cause| rule.cause == cause)
@@ -95,7 +96,7 @@ pub fn show(args: &ShowArgs) -> Result<u8, Error> {
         return Err(Error::Usage(format!(
             "no rule {:?}{}; see: bouncesift rules list",
             args.id,
-            similar(&knowledge, &args.id)
+            near(&args.id, knowledge.engine.rules().iter().map(|rule| rule.id.as_str()))
         )));
     };
     let samples = samples(&knowledge, rule, RuleId(at as u16));
@@ -157,11 +158,10 @@ fn tried(rule: &Rule) -> &'static str {
     }
 }
 
-/// A hint where the id is nearly one.
-fn similar(knowledge: &Knowledge, id: &str) -> String {
-    let lower = id.to_ascii_lowercase();
-    let near = knowledge.engine.rules().iter().map(|rule| rule.id.as_str());
-    let near: Vec<&str> = near.filter(|other| !lower.is_empty() && other.contains(&lower)).take(5).collect();
+/// A hint where a name is part of others.
+fn near<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let lower = name.to_ascii_lowercase();
+    let near: Vec<&str> = names.filter(|other| !lower.is_empty() && other.contains(&lower)).take(5).collect();
     if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) }
 }
 

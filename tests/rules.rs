@@ -194,6 +194,7 @@ fn bad_tables_are_refused_with_their_line() {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "the share is worth knowing")]
 fn a_mask_keeps_what_rules_need() {
     let slugs = Slugs::default();
     let engine = builtin(&slugs);

@@ -64,10 +64,10 @@ pub fn run(args: Args) -> Result<u8, Error> {
         if path.as_os_str() == "-" {
             refuse_terminal()?;
         }
-        return explain_csv::run(path, args.threads.into(), args.csv_raw, &Knowledge::builtin()?);
+        return explain_csv::run(path, args.threads.into(), args.csv_raw, &knowledge()?);
     }
     let input = input(&args)?;
-    let knowledge = Knowledge::builtin()?;
+    let knowledge = knowledge()?;
     let hints = Hints {
         host: args.host.as_deref().map(str::as_bytes),
         recipient_domain: args.recipient_domain.as_deref().map(str::as_bytes),
@@ -80,6 +80,11 @@ pub fn run(args: Args) -> Result<u8, Error> {
         print(render(&told, explainer.left_out()).as_bytes())?;
     }
     Ok(0)
+}
+
+/// The tables that answers rest on.
+fn knowledge() -> Result<Knowledge, Error> {
+    Knowledge::builtin()
 }
 
 /// What is to be explained.

@@ -9,6 +9,8 @@ use crate::text::{columns, columns_of, sanitize, shown};
 const WIDTH: usize = 100;
 /// Columns of the names in front.
 const NAMES: usize = 22;
+/// Columns of a link that may stand over the edge.
+const LONGEST_LINK: usize = 200;
 
 /// Explanations as text, with an empty line between. `left_out` is how many there were beyond them. Foreign text is
 /// escaped; the words that the rule matched stand in `[[ ]]`.
@@ -210,7 +212,7 @@ fn line(name: &str, value: &str, out: &mut String) {
     }
 }
 
-/// Wraps at blanks; a word that is longer than a line is broken.
+/// Wraps at blanks; a word that is longer than a line is broken, but for a link, which could then not be opened.
 fn wrapped(name: &str, value: &str, out: &mut String) {
     let _ = write!(out, "{name:<NAMES$}");
     let room = WIDTH - NAMES;
@@ -224,8 +226,9 @@ fn wrapped(name: &str, value: &str, out: &mut String) {
             out.push(' ');
             used += 1;
         }
+        let is_link = word.starts_with("http") && width <= LONGEST_LINK;
         for c in word.chars() {
-            if used + columns_of(c) > room {
+            if used + columns_of(c) > room && !is_link {
                 let _ = write!(out, "\n{:NAMES$}", "");
                 used = 0;
             }

@@ -43,7 +43,8 @@ pub struct AdviceRow {
     pub procedure: Option<String>,
     /// What it is known from.
     pub source: String,
-    /// When the source was looked at, as an ISO date; `None` for a standard, which does not change.
+    /// When the source was looked at, as an ISO date; `None` for a standard, which does not change, and where the
+    /// source says that nobody looked.
     pub checked: Option<String>,
 }
 

@@ -96,7 +96,7 @@ pub struct Advised {
     pub procedure: Option<String>,
     /// What it is known from.
     pub source: String,
-    /// When that was looked at (ISO date); `None` for a standard.
+    /// When that was looked at (ISO date); `None` for a standard, or where the source says that nobody looked.
     pub checked: Option<String>,
 }
 

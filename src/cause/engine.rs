@@ -286,14 +286,18 @@ impl Engine {
     }
 }
 
-/// The part of a diagnostic that the server said, without the frame that the sending program put around it.
+/// The part of a diagnostic that the server said, without the frame that programs put around it: what stands in front
+/// of it, `(in reply to RCPT TO command)`, and what Postfix logs behind a refusal of its own
+/// (`; from=<a> to=<b> proto=ESMTP helo=<c>`).
 fn reply_words(diagnostic: &[u8]) -> Range<usize> {
     let reply = locate_reply(diagnostic);
     let start = diagnostic.len() - reply.len();
-    let seen = reply.get(..LIMIT).unwrap_or(reply);
-    let command =
-        memchr::memrchr(b'(', seen).filter(|&at| seen.get(at..).is_some_and(|s| s.starts_with(b"(in reply to ")));
-    start..start + command.unwrap_or(seen.len())
+    let mut seen = reply.get(..LIMIT).unwrap_or(reply);
+    for (sign, frame) in [(b'(', &b"(in reply to "[..]), (b';', b"; from=<")] {
+        let at = memchr::memrchr(sign, seen).filter(|&at| seen.get(at..).is_some_and(|s| s.starts_with(frame)));
+        seen = at.and_then(|at| seen.get(..at)).unwrap_or(seen);
+    }
+    start..start + seen.len()
 }
 
 fn abstention(cause: CauseId, evidence: Evidence) -> Verdict {

@@ -83,7 +83,9 @@ fn parse(run: &[u8]) -> Option<IpAddr> {
 }
 
 /// What stands in front of an address that is not the client's.
-const NOT_BEFORE: [&[u8]; 9] = [
+const NOT_BEFORE: [&[u8]; 11] = [
+    b"connected to ",
+    b"connecting to ",
     b"returnc/pub/",
     b"resolver ",
     b"resolver [",
@@ -94,6 +96,9 @@ const NOT_BEFORE: [&[u8]; 9] = [
     b"local ip ",
     b"listening on ",
 ];
+/// What stands in front of the name and address of a server that was called.
+const CALLED: [&[u8]; 5] =
+    [b"connect to ", b"connection to ", b"connection with ", b"conversation with ", b"offered by host "];
 /// What follows an address that is not the client's.
 const NOT_AFTER: [&[u8]; 8] =
     [b"]:25", b"]:465", b"]:587", b"] said", b") said", b"] refused to talk", b" said:", b"]said"];
@@ -113,13 +118,15 @@ fn is_client(ip: IpAddr, before: &[u8], after: &[u8]) -> bool {
     let bracketed = before.ends_with(b"[");
     let called =
         |words: &[u8]| memchr::memmem::rfind(&before, words).is_some_and(|at| no_blank(&before, at + words.len()));
+    let network = matches!(ip, IpAddr::V4(v4) if v4.octets().last() == Some(&0)) && after.starts_with(b"/");
     !version
+        && !network
         && !section
         && !(bracketed && is_receiving_host(&before))
         && !NOT_BEFORE.iter().any(|words| before.ends_with(words))
         && !NOT_AFTER.iter().any(|words| after.starts_with(words))
         && !(bracketed
-            && (called(b"connect to ") || called(b"connection to ") || called(b"relay="))
+            && (CALLED.iter().any(|words| called(words)) || called(b"relay="))
             && !before.ends_with(b"relay=["))
 }
 
@@ -129,7 +136,9 @@ fn is_receiving_host(before: &[u8]) -> bool {
     let host_at = memchr::memrchr(b' ', words).map_or(0, |at| at + 1);
     let (lead, host) = words.split_at(host_at);
     let lead = lead.trim_ascii_end();
-    host.contains(&b'.') && (lead.ends_with(b" host") || lead == b"host") && !lead.ends_with(b"client host")
+    let is_relay = host.starts_with(b"relay=") || host.starts_with(b"relay:");
+    host.contains(&b'.')
+        && (is_relay || ((lead.ends_with(b" host") || lead == b"host") && !lead.ends_with(b"client host")))
 }
 
 fn no_blank(text: &[u8], from: usize) -> bool {
@@ -167,6 +176,10 @@ mod tests {
 
     #[test]
     fn other_addresses_are_not_the_client() {
+        check("lost connection with mx.example.org[192.0.2.1] while sending RCPT TO", "");
+        check("TLS is required, but was not offered by host mx.example.org[192.0.2.1]", "");
+        check("Connected to 192.0.2.1 but greeting failed", "");
+        check("550 192.0.2.0/24 is listed", "");
         check("SMTP error from remote mail server: host mx.example.org [192.0.2.1]: 550 no", "");
         check("550 Invalid HELO name (See RFC2821 4.1.1.1)", "");
         check("host mx.example.net[192.0.2.2] said: 550 no", "");

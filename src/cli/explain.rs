@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
+use super::knowledge_args::KnowledgeArgs;
 use super::{complain, explain_csv, print};
 use crate::error::Error;
 use crate::explain::{Document, Explainer, Hints, render};
-use crate::knowledge::Knowledge;
 use crate::table::json;
 
 /// Bytes of an input that are read. Whoever has more wants `scan`.
@@ -53,6 +53,8 @@ pub struct Args {
     #[arg(short = 'j', long, value_name = "N", default_value_t = 0, env = "BOUNCESIFT_THREADS")]
     #[arg(value_parser = clap::value_parser!(u16).range(..=super::scan_args::MAX_THREADS))]
     threads: u16,
+    #[command(flatten)]
+    knowledge: KnowledgeArgs,
 }
 
 /// Explains an input.
@@ -64,10 +66,10 @@ pub fn run(args: Args) -> Result<u8, Error> {
         if path.as_os_str() == "-" {
             refuse_terminal()?;
         }
-        return explain_csv::run(path, args.threads.into(), args.csv_raw, &knowledge()?);
+        return explain_csv::run(path, args.threads.into(), args.csv_raw, &args.knowledge.load()?);
     }
     let input = input(&args)?;
-    let knowledge = knowledge()?;
+    let knowledge = args.knowledge.load()?;
     let hints = Hints {
         host: args.host.as_deref().map(str::as_bytes),
         recipient_domain: args.recipient_domain.as_deref().map(str::as_bytes),
@@ -80,11 +82,6 @@ pub fn run(args: Args) -> Result<u8, Error> {
         print(render(&told, explainer.left_out()).as_bytes())?;
     }
     Ok(0)
-}
-
-/// The tables that answers rest on.
-fn knowledge() -> Result<Knowledge, Error> {
-    Knowledge::builtin()
 }
 
 /// What is to be explained.

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
-use bouncesift::cause::{Engine, Question, RuleId, RuleSet, Scratch, Verdict, check, example_of, mask};
+use bouncesift::cause::{
+    Engine, Question, RULE_COLUMNS, RuleId, RuleSet, Scratch, Verdict, check, example_of, mask, suggested_row,
+};
 use bouncesift::isp::{FilterId, IspId};
 use bouncesift::smtp::{locate_reply, parse_reply};
 
@@ -213,4 +216,32 @@ fn a_mask_keeps_what_rules_need() {
     let (all, kept) = (engine.rules().len(), engine.rules().len() - other_cause.len());
     println!("{kept} of {all} samples keep their cause when masked\n{}", other_cause.join("\n"));
     assert!(kept * 100 >= all * 95, "{}", other_cause.join("\n"));
+}
+
+#[test]
+fn a_suggested_row_holds_for_its_sample() {
+    let mut masked = String::new();
+    let mut table = RULE_COLUMNS.join(",") + "\n";
+    let (mut templates, mut rows) = (BTreeSet::new(), 0);
+    for rule in RuleSet::builtin().unwrap().rules() {
+        mask(rule.sample.as_bytes(), &mut masked);
+        if templates.insert(masked.clone())
+            && let Some(row) = suggested_row(&rule.id, &masked)
+        {
+            // The ninth column is the cause; the four before it are empty.
+            let at = row.find(",,,,,,,,").unwrap_or_else(|| panic!("{row}"));
+            table += &format!("{}spam_content{}\n", &row[..at + 4], &row[at + 4..]);
+            rows += 1;
+        }
+    }
+    assert!(rows * 100 > templates.len() * 95, "{rows} rows for {} templates", templates.len());
+    let own = RuleSet::with_own(&[("own.csv", &table)]).unwrap_or_else(|e| panic!("{e}"));
+    let engine = Engine::new(own, &|_| None, &|_| None).unwrap_or_else(|e| panic!("{e}"));
+    let mut scratch = Scratch::default();
+    for (at, rule) in engine.rules().iter().enumerate().filter(|(_, rule)| rule.is_own) {
+        let reply = parse_reply(locate_reply(rule.sample.as_bytes()), false);
+        let question = Question { diagnostic: rule.sample.as_bytes(), reply: &reply, isp: None };
+        let holding = engine.candidates(&question, &mut scratch);
+        assert!(holding.contains(&RuleId(at as u16)), "{:?} in {:?}", rule.cell("words"), rule.sample);
+    }
 }

@@ -44,7 +44,7 @@ pub use details::{Details, Listed, ListedKind, MAX_URLS, details};
 pub use engine::{Engine, Scratch};
 pub use retry::retry_helps;
 pub use rules::{COLUMNS as RULE_COLUMNS, Rule, RuleSet};
-pub use suggest::{example_of, phrase_of, suggested_row};
+pub use suggest::{example_of, phrases_of, suggested_row};
 pub use table::RulesError;
 pub use template::{mask, template_id};
 

@@ -1,5 +1,7 @@
 //! From a masked text that no rule explains to a row for a table of own rules. Pure: the same text gives the same row.
 
+use std::cmp::Reverse;
+
 use super::rules::COLUMNS;
 use crate::smtp::locate_reply;
 use crate::table::csv::guarded;
@@ -7,6 +9,10 @@ use crate::text::is_unsafe;
 
 /// A phrase shorter than this would make a rule that matches anything.
 const SHORTEST: usize = 8;
+/// The same for a second phrase.
+const SHORTEST_SECOND: usize = 4;
+/// A phrase of so many bytes says enough by itself.
+const LONG: usize = 48;
 /// Bytes of a phrase; a longer one would miss the next variant of the wording.
 const LONGEST: usize = 80;
 
@@ -20,20 +26,22 @@ const EXAMPLES: [(&str, &str); 6] = [
     ("<id>", "4XhT2q9bZ7"),
 ];
 
-/// The phrase that tells such a text from others: the longest run of words between placeholders and codes. `None` where
-/// the text has no words to go by.
-pub fn phrase_of(template: &str) -> Option<&str> {
+/// The phrases that tell such a text from others: the longest run of words between placeholders and codes, and where
+/// that one is short also the next longest. Empty where the text has no words to go by.
+pub fn phrases_of(template: &str) -> Vec<&str> {
     // By bytes a text is only cut at its start.
-    let reply = template.get(template.len() - locate_reply(template.as_bytes()).len()..)?;
+    let reply = template.get(template.len() - locate_reply(template.as_bytes()).len()..).unwrap_or(template);
     let reply = reply.rfind("(in reply to ").and_then(|at| reply.get(..at)).unwrap_or(reply);
-    let runs = Runs { text: reply }.map(trimmed).filter(|run| {
-        run.chars().filter(|c| c.is_alphanumeric()).map(char::len_utf8).sum::<usize>() >= SHORTEST
-            && run.chars().any(char::is_alphabetic)
-    });
-    runs.fold(None, |best: Option<&str>, run| match best {
-        Some(best) if best.len() >= run.len() => Some(best),
-        _ => Some(run),
-    })
+    let letters = |run: &str| run.chars().filter(|c| c.is_alphanumeric()).map(char::len_utf8).sum::<usize>();
+    let mut runs: Vec<&str> = Runs { text: reply }.map(trimmed).collect();
+    runs.retain(|run| letters(run) >= SHORTEST_SECOND && run.chars().any(char::is_alphabetic));
+    runs.sort_by_key(|run| Reverse(run.len()));
+    match runs.first() {
+        Some(first) if letters(first) >= SHORTEST => runs.truncate(if first.len() < LONG { 2 } else { 1 }),
+        _ => runs.clear(),
+    }
+    runs.dedup();
+    runs
 }
 
 /// A text that has this mask.
@@ -54,13 +62,13 @@ pub fn example_of(template: &str) -> String {
 /// assert_eq!(row, format!("local-00ff,,,,\"not welcome in our house (x\",,,,,,,,{sample},,own logs"));
 /// ```
 pub fn suggested_row(id: &str, template: &str) -> Option<String> {
-    let phrase = phrase_of(template)?;
-    if template.chars().any(is_unsafe) {
+    let phrases = phrases_of(template);
+    if phrases.is_empty() || template.chars().any(is_unsafe) {
         return None;
     }
     let cell = |column: &&str| match *column {
         "id" => format!("local-{id}"),
-        "words" => phrase.to_owned(),
+        "words" => phrases.join("&"),
         "sample" => guarded(&example_of(template)).into_owned(),
         "source" => "own logs".to_owned(),
         _ => String::new(),
@@ -132,20 +140,20 @@ mod tests {
 
     #[test]
     fn the_longest_run_of_words() {
-        let find = phrase_of;
-        assert_eq!(find("550 5.7.1 <ip> is not allowed to send: see <url>"), Some("is not allowed to send: see"));
-        assert_eq!(find("550 5.7.1 Message refused"), Some("Message refused"));
-        assert_eq!(
-            find("host <domain>[<ip>] said: 550 No thanks (in reply to end of DATA command)"),
-            Some("No thanks")
-        );
-        assert_eq!(find("550-5.7.1 Your mail was 550 5.7.1 not taken in"), Some("Your mail was"));
-        assert_eq!(find("550 one|two three & four and five"), Some("four and five"));
-        assert_eq!(find("<ip><url>"), None);
-        assert_eq!(find("550 5.7.1 no"), None);
-        assert_eq!(find("550 5.7.1 迷惑メールです"), Some("迷惑メールです"));
-        assert_eq!(find("a < b and c > d is odd <n>"), Some("a < b and c > d is odd"));
-        assert_eq!(find(""), None);
+        let find = |text: &str| Some(phrases_of(text).join("&")).filter(|words| !words.is_empty());
+        let check = |text: &str, words: Option<&str>| assert_eq!(find(text).as_deref(), words, "{text}");
+        check("550 5.7.1 <ip> is not allowed to send: see <url>", Some("is not allowed to send: see"));
+        check("550 5.7.1 Message refused", Some("Message refused"));
+        check("host <domain>[<ip>] said: 550 No thanks (in reply to end of DATA command)", Some("No thanks"));
+        check("550-5.7.1 Your mail was 550 5.7.1 not taken in", Some("Your mail was&not taken in"));
+        check("550 5.7.1 no, not <ip> no, not <ip>", None);
+        check("550 5.7.1 never at all <ip> never at all", Some("never at all"));
+        check("550 one|two three & four and five", Some("four and five&two three"));
+        check("<ip><url>", None);
+        check("550 5.7.1 no", None);
+        check("550 5.7.1 迷惑メールです", Some("迷惑メールです"));
+        check("a < b and c > d is odd <n>", Some("a < b and c > d is odd"));
+        check("", None);
         assert!(find(&"word ".repeat(60)).is_some_and(|phrase| phrase.len() <= LONGEST && phrase.ends_with("word")));
         assert!(find(&"é".repeat(200)).is_some_and(|phrase| phrase.len() <= LONGEST));
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::runs::{Rejudge, read};
-use crate::cause::{RULE_COLUMNS, example_of, phrase_of, suggested_row};
+use crate::cause::{RULE_COLUMNS, example_of, phrases_of, suggested_row};
 use crate::cli::knowledge_args::KnowledgeArgs;
 use crate::cli::print;
 use crate::cli::show::{cut, grouped, print_aligned, print_json};
@@ -97,14 +97,14 @@ pub fn run(args: &MineArgs) -> Result<u8, Error> {
 /// A table of own rules. A text that a row above already wins gets no row of its own.
 fn table(texts: &[Text]) -> String {
     let mut out = RULE_COLUMNS.join(",") + "\n";
-    let mut phrases: Vec<String> = Vec::new();
+    let mut rules: Vec<Vec<String>> = Vec::new();
     for text in texts {
         let Some((template, row)) = text.template.as_deref().zip(text.suggested_rule.as_deref()) else { continue };
         let example = example_of(template).to_lowercase();
-        if phrases.iter().any(|phrase| example.contains(phrase)) {
+        if rules.iter().any(|phrases| phrases.iter().all(|phrase| example.contains(phrase))) {
             continue;
         }
-        phrases.extend(phrase_of(template).map(str::to_lowercase));
+        rules.push(phrases_of(template).into_iter().map(str::to_lowercase).collect());
         out.push_str(row);
         out.push('\n');
     }

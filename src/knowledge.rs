@@ -97,7 +97,7 @@ impl Knowledge {
 }
 
 /// Without byte order mark, and with plain line ends: lines are counted by them.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n")
 }
 

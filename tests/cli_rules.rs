@@ -83,6 +83,11 @@ fn own_isps_are_asked_first() {
     assert_eq!(isps("--isps isps.csv"), ["ours", "google"]);
     assert_eq!(isps("")[0], "example.org");
     assert_ne!(lab.manifest("mail.log")["ruleset"], lab.manifest("mail.log --isps isps.csv")["ruleset"]);
+    assert_eq!(run(&lab, "rules check --isps isps.csv").out.matches("isps.csv").count(), 0);
+    lab.write("wrong.csv", "slug,name,kind,mx_suffixes,sample,source\nnew,New,isp,new.example,host:mx.google.com,x\n");
+    let wrong = run(&lab, "rules check --isps wrong.csv");
+    assert_eq!(wrong.status, 1);
+    assert!(wrong.out.starts_with("wrong.csv:2: new: error: its sample \"host:mx.google.com\""), "{}", wrong.out);
     // A provider of an own table has its own rules.
     lab.write("own.csv", format!("{HEAD}ours-no,ours,<no>,relay_denied,550 5.7.1 no,,x\n"));
     assert_eq!(causes(&lab, "--isps isps.csv --rules own.csv")[0], pair("relay_denied", "ours-no"));

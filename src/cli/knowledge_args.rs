@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::isp::{LostSample, Table};
 use crate::knowledge::{Knowledge, OwnTable};
 use crate::text::shown_path;
 
@@ -30,6 +31,17 @@ impl KnowledgeArgs {
     pub fn load(&self) -> Result<Knowledge, Error> {
         let (rules, isps) = (read_all(&self.rules)?, read_all(&self.isps)?);
         Knowledge::with_own(&borrowed(&rules), &borrowed(&isps))
+    }
+
+    /// Rows of own ISPs whose samples do not select them. `knowledge` was loaded from these tables.
+    ///
+    /// # Errors
+    /// As [`KnowledgeArgs::load`].
+    pub fn lost_samples(&self, knowledge: &Knowledge) -> Result<Vec<LostSample>, Error> {
+        let isps = read_all(&self.isps)?;
+        let clean: Vec<String> = isps.iter().map(|(_, text)| crate::knowledge::clean(text)).collect();
+        let tables: Vec<Table<'_>> = isps.iter().zip(&clean).map(|((name, _), csv)| Table { name, csv }).collect();
+        knowledge.directory.lost_samples(&tables).map_err(|error| Error::Usage(error.to_string()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who refused: the receiving ISP, and apart from it the filter vendor.
 
+mod check;
 mod directory;
 mod name;
 mod signature;
@@ -9,6 +10,7 @@ mod text;
 
 use std::sync::Arc;
 
+pub use check::LostSample;
 pub use directory::Directory;
 pub use table::{FilterRow, IspKind, IspRow, Table, TableError};
 

@@ -9,6 +9,7 @@ use crate::cli::knowledge_args::KnowledgeArgs;
 use crate::cli::print;
 use crate::cli::show::print_json;
 use crate::error::Error;
+use crate::isp::LostSample;
 use crate::knowledge::Knowledge;
 use crate::table::SCHEMA_VERSION;
 use crate::text::sanitize;
@@ -26,7 +27,7 @@ pub struct CheckArgs {
     /// Own tables of rules; without one, the built-in tables are checked
     #[arg(value_name = "FILE.csv")]
     files: Vec<PathBuf>,
-    /// A table of own ISPs, for the provider column. May be repeated
+    /// A table of own ISPs, for the provider column; its samples are tried, too. May be repeated
     #[arg(long, value_name = "FILE.csv")]
     isps: Vec<PathBuf>,
     /// Let notes count as errors
@@ -49,6 +50,7 @@ struct Report {
 #[derive(Serialize)]
 struct Entry {
     place: String,
+    /// Id of the rule; of a row of ISPs, its slug.
     rule: String,
     level: &'static str,
     kind: &'static str,
@@ -64,7 +66,8 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     let knowledge = tables.load()?;
     let isp_of = |slug: &str| knowledge.directory.isp_by_slug(slug);
     let found = check(&knowledge.engine, &isp_of);
-    let findings: Vec<Entry> = found.iter().filter_map(|finding| entry(finding, &knowledge, args.strict)).collect();
+    let mut findings: Vec<Entry> = tables.lost_samples(&knowledge)?.into_iter().map(isp_entry).collect();
+    findings.extend(found.iter().filter_map(|finding| entry(finding, &knowledge, args.strict)));
     let errors = findings.iter().filter(|entry| entry.level == "error").count();
     let rules = knowledge.engine.rules().iter().filter(|rule| rule.is_own || args.files.is_empty()).count();
     let report = Report { schema_version: SCHEMA_VERSION, rules, errors, notes: findings.len() - errors, findings };
@@ -87,6 +90,22 @@ fn text(report: &Report) -> String {
         (plural(report.rules, "rule"), plural(report.errors, "error"), plural(report.notes, "note"));
     out.push_str(&format!("{rules} checked: {errors}, {notes}\n"));
     out
+}
+
+fn isp_entry(lost: LostSample) -> Entry {
+    let by = lost.selected.as_deref().unwrap_or("nothing");
+    Entry {
+        place: lost.place,
+        rule: lost.slug,
+        level: "error",
+        kind: "isp_sample_lost",
+        other: None,
+        other_place: None,
+        message: format!(
+            "its sample {:?} (host:, recipient: or text: and a clue) selects {by}, not this row",
+            lost.sample
+        ),
+    }
 }
 
 fn entry(finding: &Finding, knowledge: &Knowledge, strict: bool) -> Option<Entry> {

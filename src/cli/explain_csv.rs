@@ -129,6 +129,14 @@ impl<'a> Rows<'a> {
 }
 
 /// The answers as columns. Rows and answers are as many.
+/// The table without rows.
+///
+/// # Errors
+/// None that data could cause.
+pub fn columns() -> Result<Table, Error> {
+    table(&[], Vec::new())
+}
+
 fn table(rows: &[Row], told: Vec<Explanation>) -> Result<Table, Error> {
     let told = &told;
     let judged = |one: &Explanation, value: fn(&crate::explain::Judged) -> Option<&str>| {

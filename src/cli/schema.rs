@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::print;
 use super::show::{print_aligned, print_json};
+use super::{explain_csv, print};
 use crate::cause::{CauseRow, RULE_COLUMNS, causes};
 use crate::crosswalk;
 use crate::error::Error;
@@ -73,11 +73,11 @@ struct CauseText {
 /// The name that stands for the causes themselves.
 const CAUSES: &str = "causes";
 
-/// A report, a table of a run, an own table.
-const KINDS: [&str; 3] = ["report", "run", "own"];
+/// A report, a table of a run, an answer of `explain --csv`, an own table.
+const KINDS: [&str; 4] = ["report", "run", "explain", "own"];
 
 /// What the tables are for: one row of each holds what, for which they are named.
-const MEANINGS: [(&str, &str); 12] = [
+const MEANINGS: [(&str, &str); 13] = [
     ("causes_by_isp", "Refusals by policy by day, ISP, filter vendor, codes, cause and blocklist."),
     ("codes_by_isp", "All refusals by day, ISP, reply code and enhanced status code."),
     ("traffic_by_isp", "All attempts by day and ISP: the denominators."),
@@ -88,6 +88,7 @@ const MEANINGS: [(&str, &str); 12] = [
     ("refusals", "Groups of refused and deferred attempts, to be added up by their keys."),
     ("traffic", "Counts of all attempts by day and ISP, likewise."),
     ("templates", "Masked texts of replies."),
+    ("explain", "What each text of a CSV file means (explain --csv)."),
     ("rules", "Own rules (--rules), tried before the built-in ones."),
     ("isps", "Own ISPs (--isps), asked before the built-in ones; a known slug is added to."),
 ];
@@ -170,8 +171,10 @@ fn described(knowledge: &Knowledge) -> Result<Vec<Described>, Error> {
     reports.push(events_table(&[], &[], knowledge)?);
     reports.push(crosswalk::table()?);
     let runs = [refusal_table(&[], knowledge)?, traffic_table(&[], knowledge)?, template_table(&[])?];
-    let [report, run, own] = KINDS;
+    let explained = explain_csv::columns()?;
+    let [report, run, explain, own] = KINDS;
     let written = reports.iter().map(|table| (table, report)).chain(runs.iter().map(|table| (table, run)));
+    let written = written.chain([(&explained, explain)]);
     let mut all: Vec<Described> = written.map(|(table, kind)| described_table(table, kind)).collect();
     let rules = RULE_COLUMNS.into_iter().zip(RULE_TEXTS).map(|(name, (nullable, text))| (name, nullable, text));
     for (name, columns) in [("rules", rules.collect::<Vec<_>>()), ("isps", ISP_TEXTS.to_vec())] {
@@ -191,7 +194,7 @@ fn described_table(table: &Table, kind: &'static str) -> Described {
     let columns = table.columns().iter().map(|column| ColumnText {
         name: column.name.to_string(),
         type_name: column.data.type_name(),
-        nullable: is_nullable(&column.data, &column.doc),
+        nullable: kind == "explain" || is_nullable(&column.data, &column.doc),
         meaning: column.doc.to_string(),
     });
     Described { name: table.name().to_owned(), kind, meaning: meaning(table.name()), columns: columns.collect() }

@@ -159,7 +159,7 @@ fn unclassified_golden() {
 template_id,template,reply_code,enhanced_status_code,attempts,isps,top_isp,first_seen,last_seen,suggested_rule,cause
 0000000000000007,\"550 5.7.1 policy <id>: message, refused by filter <n>\",550,5.7.1,7,3,google,\
 2026-11-22T12:00:00.000000Z,2026-11-22T12:00:00.000000Z,\
-\"local-0000000000000007,,,,\"\"message, refused by filter\"\",,,,,,,,\
+\"local-0000000000000007,,,,\"\"message, refused by filter&policy\"\",,,,,,,,\
 \"\"550 5.7.1 policy 4XhT2q9bZ7: message, refused by filter 10\"\",,own logs\",unclassified
 0000000000000009,550 No,550,5.7.1,7,1,gmx,,,,access_denied
 ,,550,5.7.1,2,1,microsoft,,,,unclassified

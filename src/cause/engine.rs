@@ -289,7 +289,7 @@ impl Engine {
 /// The part of a diagnostic that the server said, without the frame that programs put around it: what stands in front
 /// of it, `(in reply to RCPT TO command)`, and what Postfix logs behind a refusal of its own
 /// (`; from=<a> to=<b> proto=ESMTP helo=<c>`).
-fn reply_words(diagnostic: &[u8]) -> Range<usize> {
+pub(super) fn reply_words(diagnostic: &[u8]) -> Range<usize> {
     let reply = locate_reply(diagnostic);
     let start = diagnostic.len() - reply.len();
     let mut seen = reply.get(..LIMIT).unwrap_or(reply);

@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
+use super::engine::reply_words;
 use super::rules::COLUMNS;
-use crate::smtp::locate_reply;
 use crate::table::csv::guarded;
 use crate::text::is_unsafe;
 
@@ -29,9 +29,7 @@ const EXAMPLES: [(&str, &str); 6] = [
 /// The phrases that tell such a text from others: the longest run of words between placeholders and codes, and where
 /// that one is short also the next longest. Empty where the text has no words to go by.
 pub fn phrases_of(template: &str) -> Vec<&str> {
-    // By bytes a text is only cut at its start.
-    let reply = template.get(template.len() - locate_reply(template.as_bytes()).len()..).unwrap_or(template);
-    let reply = reply.rfind("(in reply to ").and_then(|at| reply.get(..at)).unwrap_or(reply);
+    let reply = template.get(reply_words(template.as_bytes())).unwrap_or(template);
     let letters = |run: &str| run.chars().filter(|c| c.is_alphanumeric()).map(char::len_utf8).sum::<usize>();
     let mut runs: Vec<&str> = Runs { text: reply }.map(trimmed).collect();
     runs.retain(|run| letters(run) >= SHORTEST_SECOND && run.chars().any(char::is_alphabetic));
@@ -59,7 +57,7 @@ pub fn example_of(template: &str) -> String {
 /// ```
 /// let row = bouncesift::cause::suggested_row("00ff", "550 5.7.1 [<ip>] not welcome in our house (x, <n>)").unwrap();
 /// let sample = r#""550 5.7.1 [192.0.2.1] not welcome in our house (x, 10)""#;
-/// assert_eq!(row, format!("local-00ff,,,,\"not welcome in our house (x\",,,,,,,,{sample},,own logs"));
+/// assert_eq!(row, format!("local-00ff,,,,not welcome in our house (x,,,,,,,,{sample},,own logs"));
 /// ```
 pub fn suggested_row(id: &str, template: &str) -> Option<String> {
     let phrases = phrases_of(template);
@@ -98,8 +96,8 @@ impl<'t> Iterator for Runs<'t> {
     }
 }
 
-/// Start and end of what no phrase can go across: a placeholder, a token that starts with a digit, a sign that has a
-/// meaning in the column `words`, a byte that was no text.
+/// Start and end of what no phrase goes across: a placeholder, a token that starts with a digit, a sign that has a
+/// meaning in the column `words` (within `<` and `>` mostly names stand), a byte that was no text.
 fn next_break(text: &str) -> Option<(usize, usize)> {
     let mut in_token = false;
     for (at, c) in text.char_indices() {
@@ -108,7 +106,7 @@ fn next_break(text: &str) -> Option<(usize, usize)> {
             return Some((at, at + len));
         }
         match c {
-            '|' | '&' | char::REPLACEMENT_CHARACTER => return Some((at, at + c.len_utf8())),
+            '|' | '&' | '<' | '>' | char::REPLACEMENT_CHARACTER => return Some((at, at + c.len_utf8())),
             _ if c.is_ascii_digit() && !in_token => {
                 let len = rest.find(|c: char| c.is_whitespace() || c == '<').unwrap_or(rest.len());
                 return Some((at, at + len));
@@ -152,7 +150,7 @@ mod tests {
         check("<ip><url>", None);
         check("550 5.7.1 no", None);
         check("550 5.7.1 迷惑メールです", Some("迷惑メールです"));
-        check("a < b and c > d is odd <n>", Some("a < b and c > d is odd"));
+        check("550 5.7.1 <foo>: name rejected; from=<<addr>> proto=ESMTP helo=<foo>", Some("name rejected"));
         check("", None);
         assert!(find(&"word ".repeat(60)).is_some_and(|phrase| phrase.len() <= LONGEST && phrase.ends_with("word")));
         assert!(find(&"é".repeat(200)).is_some_and(|phrase| phrase.len() <= LONGEST));

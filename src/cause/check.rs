@@ -30,7 +30,7 @@ pub enum FindingKind {
     Shadowed,
     /// Its sample also satisfies `other`, which names another cause and is of the same rank: only their order decides.
     Overlaps,
-    /// It is the user's own and wins the sample of the built-in row `other`.
+    /// It is the user's own and wins the sample of the built-in row `other`, which names another cause.
     TakesSample,
 }
 
@@ -92,7 +92,7 @@ pub fn check(engine: &Engine, isp_of: &dyn Fn(&str) -> Option<IspId>) -> Vec<Fin
                 add(FindingKind::Overlaps, Some(other));
             }
         } else if let Some(own) = decide(engine, &rule.sample, isp, &mut scratch).rule
-            && engine.rule(own).is_some_and(|rule| rule.is_own)
+            && engine.rule(own).is_some_and(|own| own.is_own && own.cause != rule.cause)
         {
             findings.push(Finding { rule: own, kind: FindingKind::TakesSample, other: Some(id) });
         }

@@ -78,9 +78,24 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     Ok(u8::from(report.errors > 0))
 }
 
+/// Findings of one kind about one row that are printed.
+const ALIKE: usize = 5;
+
 fn text(report: &Report) -> String {
     let mut out = String::new();
-    for entry in &report.findings {
+    for (at, entry) in report.findings.iter().enumerate() {
+        let same = |other: &&Entry| other.kind == entry.kind && other.place == entry.place;
+        let before = report.findings.iter().take(at).rev().take_while(same).count();
+        if before >= ALIKE {
+            let is_last = !report.findings.get(at + 1).as_ref().is_some_and(same);
+            if is_last {
+                let more = before + 1 - ALIKE;
+                let line = format!("{}: {}: {more} more like these; --json lists all", entry.place, entry.rule);
+                out.push_str(&sanitize(&line));
+                out.push('\n');
+            }
+            continue;
+        }
         let line = format!("{}: {}: {}: {}", entry.place, entry.rule, entry.level, entry.message);
         out.push_str(&sanitize(&line));
         out.push('\n');

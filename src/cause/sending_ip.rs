@@ -83,7 +83,9 @@ fn parse(run: &[u8]) -> Option<IpAddr> {
 }
 
 /// What stands in front of an address that is not the client's.
-const NOT_BEFORE: [&[u8]; 11] = [
+const NOT_BEFORE: [&[u8]; 13] = [
+    b"giving up on ",
+    b"relay: ",
     b"connected to ",
     b"connecting to ",
     b"returnc/pub/",
@@ -100,8 +102,20 @@ const NOT_BEFORE: [&[u8]; 11] = [
 const CALLED: [&[u8]; 5] =
     [b"connect to ", b"connection to ", b"connection with ", b"conversation with ", b"offered by host "];
 /// What follows an address that is not the client's.
-const NOT_AFTER: [&[u8]; 8] =
-    [b"]:25", b"]:465", b"]:587", b"] said", b") said", b"] refused to talk", b" said:", b"]said"];
+const NOT_AFTER: [&[u8]; 12] = [
+    b" does not like recipient",
+    b" failed after i sent",
+    b", the server for the domain",
+    b"]: smtp error from",
+    b"]:25",
+    b"]:465",
+    b"]:587",
+    b"] said",
+    b") said",
+    b"] refused to talk",
+    b" said:",
+    b"]said",
+];
 
 fn is_client(ip: IpAddr, before: &[u8], after: &[u8]) -> bool {
     let before = before.to_ascii_lowercase();
@@ -115,7 +129,7 @@ fn is_client(ip: IpAddr, before: &[u8], after: &[u8]) -> bool {
         .strip_suffix(b" ")
         .and_then(|b| b.get(b.len().saturating_sub(9)..))
         .is_some_and(|word| memchr::memmem::find(word, b"rfc").is_some());
-    let bracketed = before.ends_with(b"[");
+    let bracketed = before.ends_with(b"[") || before.ends_with(b"(");
     let called =
         |words: &[u8]| memchr::memmem::rfind(&before, words).is_some_and(|at| no_blank(&before, at + words.len()));
     let network = matches!(ip, IpAddr::V4(v4) if v4.octets().last() == Some(&0)) && after.starts_with(b"/");
@@ -130,15 +144,17 @@ fn is_client(ip: IpAddr, before: &[u8], after: &[u8]) -> bool {
             && !before.ends_with(b"relay=["))
 }
 
-/// `host mx.example [` in front of an address, as Exim names whom it called; not `client host [`.
+/// A server that was called, in the words of the program that called it: `host mx.example [`, `host: mx.example (`,
+/// `H=mx.example [`, `relay=mx.example. [`, `by mx.example. [`; not `client host [`.
 fn is_receiving_host(before: &[u8]) -> bool {
-    let words = before.strip_suffix(b"[").unwrap_or(before).trim_ascii_end();
+    let words = before.strip_suffix(b"[").or_else(|| before.strip_suffix(b"(")).unwrap_or(before).trim_ascii_end();
     let host_at = memchr::memrchr(b' ', words).map_or(0, |at| at + 1);
     let (lead, host) = words.split_at(host_at);
     let lead = lead.trim_ascii_end();
-    let is_relay = host.starts_with(b"relay=") || host.starts_with(b"relay:");
-    host.contains(&b'.')
-        && (is_relay || ((lead.ends_with(b" host") || lead == b"host") && !lead.ends_with(b"client host")))
+    let marked = [&b"relay="[..], b"relay:", b"h="].iter().any(|mark| host.starts_with(mark));
+    let last = lead.rsplit(|b| *b == b' ').next().unwrap_or(lead);
+    let called = matches!(last, b"host" | b"host:" | b"(host" | b"by");
+    host.contains(&b'.') && (marked || (called && !lead.ends_with(b"client host")))
 }
 
 fn no_blank(text: &[u8], from: usize) -> bool {
@@ -176,6 +192,10 @@ mod tests {
 
     #[test]
     fn other_addresses_are_not_the_client() {
+        check("192.0.2.1 does not like recipient. Remote host said: 550 no Giving up on 192.0.2.1.", "");
+        check("R=dnslookup T=remote_smtp H=mx.example.org [192.0.2.1]: SMTP error from remote mail server", "");
+        check("host: mx.example.org (192.0.2.1) reason: 550 no", "");
+        check("rejected by mx.example.org. [192.0.2.1]: 550 no", "");
         check("lost connection with mx.example.org[192.0.2.1] while sending RCPT TO", "");
         check("TLS is required, but was not offered by host mx.example.org[192.0.2.1]", "");
         check("Connected to 192.0.2.1 but greeting failed", "");

@@ -29,7 +29,7 @@ impl Places {
     pub(super) fn next(&mut self, bytes: [u8; 8]) -> u64 {
         let x = u64::from_le_bytes(bytes);
         let low = x & !HIGH;
-        let letter = within(low | ALL * 0x20, b'a', b'z') & !x & HIGH;
+        let letter = within(low | (ALL * 0x20), b'a', b'z') & !x & HIGH;
         let digit = within(low, b'0', b'9') & !x & HIGH;
         let blank = !from(low, b' ' + 1) & !x & HIGH;
         let places = (letter & !(letter << 8 | self.letter))
@@ -77,7 +77,7 @@ mod tests {
         for b in 0..=255_u8 {
             let mut places = Places { letter: 0, digit: 0, blank: 0 };
             let is_place = places.next([b; 8]) & 0x80 != 0;
-            assert_eq!(is_place, !(b <= b' '), "{b}");
+            assert_eq!(is_place, b > b' ', "{b}");
         }
     }
 }

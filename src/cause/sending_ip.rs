@@ -41,7 +41,7 @@ fn may_be_inside(text: &[u8], mark: usize) -> bool {
     let after = text.get(mark + 1).copied().unwrap_or(b' ');
     match text.get(mark) {
         Some(b'.') => before.is_ascii_digit() && after.is_ascii_digit(),
-        _ => (before.is_ascii_hexdigit() || after == b':') && (after.is_ascii_hexdigit() || after == b':'),
+        _ => after == b':' || (before.is_ascii_hexdigit() && after.is_ascii_hexdigit()),
     }
 }
 
@@ -133,15 +133,12 @@ fn is_client(ip: IpAddr, before: &[u8], after: &[u8]) -> bool {
     let called =
         |words: &[u8]| memchr::memmem::rfind(&before, words).is_some_and(|at| no_blank(&before, at + words.len()));
     let network = matches!(ip, IpAddr::V4(v4) if v4.octets().last() == Some(&0)) && after.starts_with(b"/");
-    !version
-        && !network
-        && !section
-        && !(bracketed && is_receiving_host(&before))
-        && !NOT_BEFORE.iter().any(|words| before.ends_with(words))
-        && !NOT_AFTER.iter().any(|words| after.starts_with(words))
-        && !(bracketed
-            && (CALLED.iter().any(|words| called(words)) || called(b"relay="))
-            && !before.ends_with(b"relay=["))
+    let told_as_server = bracketed
+        && (is_receiving_host(&before)
+            || ((CALLED.iter().any(|words| called(words)) || called(b"relay=")) && !before.ends_with(b"relay=[")));
+    let named_otherwise = NOT_BEFORE.iter().any(|words| before.ends_with(words))
+        || NOT_AFTER.iter().any(|words| after.starts_with(words));
+    !(version || network || section || told_as_server || named_otherwise)
 }
 
 /// A server that was called, in the words of the program that called it: `host mx.example [`, `host: mx.example (`,

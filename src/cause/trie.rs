@@ -30,6 +30,9 @@ struct Node {
     table: u32,
 }
 
+/// A node to be made: its place, bytes read on the way to it, and its phrases.
+type ToDo<'p> = (u32, usize, Vec<(&'p [u8], u32)>);
+
 /// Makes a [`Trie`].
 #[derive(Debug, Default)]
 pub(super) struct TrieBuilder(Trie);
@@ -72,13 +75,7 @@ impl TrieBuilder {
         at as u32
     }
 
-    fn node<'p>(
-        &mut self,
-        at: u32,
-        depth: usize,
-        phrases: &[(&'p [u8], u32)],
-        todo: &mut Vec<(u32, usize, Vec<(&'p [u8], u32)>)>,
-    ) {
+    fn node<'p>(&mut self, at: u32, depth: usize, phrases: &[(&'p [u8], u32)], todo: &mut Vec<ToDo<'p>>) {
         let shared = shared_len(phrases);
         let label = phrases.first().and_then(|(first, _)| first.get(depth..shared)).unwrap_or(&[]);
         let (head, more) = label.split_at(label.len().min(8));

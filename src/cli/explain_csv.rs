@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::complain;
 use crate::error::Error;
 use crate::explain::{Explainer, Explanation, Hints, Told};
 use crate::knowledge::Knowledge;
@@ -21,6 +22,8 @@ const CHUNK_ROWS: usize = 8192;
 const CHUNK_BYTES: usize = 8 << 20;
 /// Rows that one thread takes at a time: what an explainer remembers should pay.
 const PART: usize = 256;
+/// Exit status where some of the input could not be read.
+const INCOMPLETE: u8 = 3;
 /// Bytes of an id that are given back.
 const MAX_ID: usize = 1024;
 
@@ -58,7 +61,9 @@ pub fn run(path: &Path, threads: usize, raw: bool, knowledge: &Knowledge) -> Res
         is_first = false;
     }
     writer.finish()?;
-    Ok(0)
+    let Some(line) = rows.rows.open_quote() else { return Ok(0) };
+    complain(&format!("{name}:{line}: a quote is opened and never closed; all behind it was taken for one cell"));
+    Ok(INCOMPLETE)
 }
 
 fn explained(rows: &[Row], knowledge: &Knowledge) -> Vec<Explanation> {
@@ -128,7 +133,6 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The answers as columns. Rows and answers are as many.
 /// The table without rows.
 ///
 /// # Errors
@@ -137,6 +141,7 @@ pub fn columns() -> Result<Table, Error> {
     table(&[], Vec::new())
 }
 
+/// The answers as columns. Rows and answers are as many.
 fn table(rows: &[Row], told: Vec<Explanation>) -> Result<Table, Error> {
     let told = &told;
     let judged = |one: &Explanation, value: fn(&crate::explain::Judged) -> Option<&str>| {

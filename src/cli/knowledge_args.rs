@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::isp::{LostSample, Table};
 use crate::knowledge::{Knowledge, OwnTable};
+use crate::table::csv_read::Quotes;
 use crate::text::shown_path;
 
 /// Bytes of one table. A table of rules is a file written by hand.
@@ -27,7 +28,7 @@ impl KnowledgeArgs {
     /// The built-in tables with these before them.
     ///
     /// # Errors
-    /// A file that cannot be read; [`Error::Usage`] with file and line for one that is no such table.
+    /// [`Error::Usage`] with the file for one that cannot be read, and with the line for one that is no such table.
     pub fn load(&self) -> Result<Knowledge, Error> {
         let (rules, isps) = (read_all(&self.rules)?, read_all(&self.isps)?);
         Knowledge::with_own(&borrowed(&rules), &borrowed(&isps))
@@ -55,11 +56,20 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Error> {
 
 fn read(path: &Path) -> Result<String, Error> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(Error::io(path, "reading"))?;
-    file.take(LARGEST_TABLE + 1).read_to_end(&mut bytes).map_err(Error::io(path, "reading"))?;
     let wrong = |what: String| Error::Usage(format!("{}: {what}", shown_path(path)));
+    File::open(path)
+        .and_then(|file| file.take(LARGEST_TABLE + 1).read_to_end(&mut bytes))
+        .map_err(|error| wrong(format!("reading failed: {error}")))?;
     if bytes.len() as u64 > LARGEST_TABLE {
         return Err(wrong(format!("longer than {} MB; this is no table of rules", LARGEST_TABLE >> 20)));
+    }
+    if bytes.trim_ascii().is_empty() {
+        return Err(wrong("is empty; its first line must name the columns, see: bouncesift schema".to_owned()));
+    }
+    let mut quotes = Quotes::default();
+    quotes.pass(bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes));
+    if let Some(line) = quotes.open() {
+        return Err(Error::Usage(format!("{}:{line}: a quote is opened and never closed", shown_path(path))));
     }
     String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count() + 1;

@@ -17,6 +17,7 @@ pub struct CsvRows<R> {
     input: Chain<Cursor<Vec<u8>>, R>,
     core: Reader,
     piece: Vec<u8>,
+    quotes: Quotes,
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -34,7 +35,13 @@ impl<R: BufRead> CsvRows<R> {
             start.clear();
         }
         let input = Cursor::new(start).chain(input);
-        Ok(Self { input, core: ReaderBuilder::new().build(), piece: vec![0; PIECE] })
+        Ok(Self { input, core: ReaderBuilder::new().build(), piece: vec![0; PIECE], quotes: Quotes::default() })
+    }
+
+    /// The line, from 1, of a quote that is still open; after the last row, of one that is never closed, so that all
+    /// behind it was taken for one cell.
+    pub fn open_quote(&self) -> Option<u64> {
+        self.quotes.open()
     }
 
     /// Reads the next row; `false` at the end. Bytes are as they stand, whatever their encoding.
@@ -52,6 +59,7 @@ impl<R: BufRead> CsvRows<R> {
                 Err(error) => return Err(error),
             };
             let (result, taken, given) = self.core.read_field(bytes, &mut self.piece);
+            self.quotes.pass(bytes.get(..taken).unwrap_or(&[]));
             self.input.consume(taken);
             let room = MAX_CELL.saturating_sub(cell.len());
             cell.extend_from_slice(self.piece.get(..given.min(room)).unwrap_or(&[]));
@@ -70,6 +78,50 @@ impl<R: BufRead> CsvRows<R> {
                 }
             }
         }
+    }
+}
+
+/// Whether a quote is open behind the bytes of a CSV file that were passed, without a byte order mark.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quotes {
+    within: Within,
+    /// Line breaks so far.
+    breaks: u64,
+    /// As many stood before the last quote that was opened.
+    opened: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Within {
+    #[default]
+    Start,
+    Plain,
+    Quoted,
+    /// Behind a quote in a quoted cell: its end, or the first of two.
+    Quote,
+}
+
+impl Quotes {
+    /// Passes the next bytes.
+    pub fn pass(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.within = match (self.within, byte) {
+                (Within::Quoted, b'"') => Within::Quote,
+                (Within::Quoted, _) | (Within::Quote, b'"') => Within::Quoted,
+                (Within::Start, b'"') => {
+                    self.opened = self.breaks;
+                    Within::Quoted
+                }
+                (_, b',' | b'\r' | b'\n') => Within::Start,
+                _ => Within::Plain,
+            };
+            self.breaks += u64::from(*byte == b'\n');
+        }
+    }
+
+    /// The line, from 1, of the quote that is open.
+    pub fn open(&self) -> Option<u64> {
+        matches!(self.within, Within::Quoted).then_some(self.opened + 1)
     }
 }
 
@@ -96,6 +148,26 @@ mod tests {
             assert_eq!(rows(text, buffer), want, "{buffer}");
         }
         assert!(rows(b"", 64).is_empty());
+    }
+
+    #[test]
+    fn an_open_quote_is_told_with_its_line() {
+        for (text, line) in [
+            ("id,text\n1,\"a\n\"\"b\"\"\n2,c", Some(2)),
+            ("\u{feff}\"id\",text\r\n1,\"a\r\nb\"\r\n2,\"c", Some(4)),
+            ("\"", Some(1)),
+            ("a,\"b\"\"\"\nc\"d,e", None),
+            ("a,\"b\"\"", Some(1)),
+            ("", None),
+        ] {
+            for buffer in [1, 2, 4096] {
+                let mut reader = CsvRows::new(io::BufReader::with_capacity(buffer, text.as_bytes()))
+                    .unwrap_or_else(|e| unreachable!("{e}"));
+                let mut row = Vec::new();
+                while reader.next(&mut row).is_ok_and(|more| more) {}
+                assert_eq!(reader.open_quote(), line, "{text:?}, {buffer}");
+            }
+        }
     }
 
     #[test]

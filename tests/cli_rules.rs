@@ -97,7 +97,7 @@ fn own_isps_are_asked_first() {
 fn broken_tables_are_named_with_file_and_line() {
     let lab = Lab::new();
     lab.write("mail.log", log(&[("example.org", "550 no")]));
-    let cases: [(&str, &[u8], &str); 9] = [
+    let cases: [(&str, &[u8], &str); 13] = [
         (
             "rules",
             b"id,words,cause,sample,source\r\n\r\na,some words,nonsense,x,y\r\n",
@@ -115,6 +115,15 @@ fn broken_tables_are_named_with_file_and_line() {
         ("rules", b"id,words,regex,cause,sample,source\na,some,(,spam_content,some,y\n", "t.csv:2: regex"),
         ("isps", b"slug,name,kind,sample,source\nX,X,isp,host:x.example,y\n", "t.csv:2: `X` is no slug"),
         ("isps", b"slug,name,sample,source\nx,X,host:x.example,y\n", "t.csv:2: "),
+        // The row below the open quote must not vanish in a cell.
+        (
+            "rules",
+            b"\xef\xbb\xbfid,words,cause,sample,source\r\na,some,spam_content,some,\"y\r\nb,other,spam_content,other,y\r\n",
+            "t.csv:2: a quote is opened and never closed",
+        ),
+        ("isps", b"slug,name,kind,sample,source\nx,X,isp,host:x.example,\"y\n", "t.csv:2: a quote is opened"),
+        ("rules", b"", "t.csv: is empty"),
+        ("isps", b"\n", "t.csv: is empty"),
     ];
     for (flag, table, error) in cases {
         lab.write("t.csv", table);
@@ -123,7 +132,7 @@ fn broken_tables_are_named_with_file_and_line() {
         assert!(ran.err.starts_with(&format!("bouncesift: {error}")), "{error}: {}", ran.err);
     }
     let ran = lab.scan("mail.log --rules missing.csv");
-    assert_eq!(ran.status, 1);
+    assert_eq!(ran.status, 2);
     assert!(ran.err.starts_with("bouncesift: missing.csv: reading failed"), "{}", ran.err);
 }
 
@@ -235,6 +244,16 @@ fn check_reports_rows_with_their_place() {
     assert_eq!(ran.status, 0, "{}", ran.out);
     assert!(ran.out.contains("note: wins the sample of the built-in greylist (rules/general.csv:"), "{}", ran.out);
     assert_eq!(run(&lab, "rules check --strict own.csv").status, 1);
+}
+
+#[test]
+fn check_keeps_to_what_it_is_asked() {
+    let lab = Lab::new();
+    lab.write("own.csv", HEAD);
+    assert_eq!(run(&lab, "rules check own.csv").out, "0 rules checked: 0 errors, 0 notes\n");
+    lab.write("own.csv", format!("{HEAD}lost,,blarg,spam_content,{},,x\n", "a b ".repeat(100_000)));
+    let ran = run(&lab, "rules check own.csv");
+    assert!(ran.status == 1 && ran.out.len() < 2000, "{} bytes", ran.out.len());
 }
 
 #[test]
@@ -393,4 +412,10 @@ fn foreign_text_is_shown_harmless() {
         let ran = run(&lab, args);
         assert!(!ran.out.contains(['\u{1b}', '\u{202e}']) && !ran.err.contains('\u{1b}'), "{args}: {}", ran.out);
     }
+    // The parser of regular expressions quotes what it was given.
+    let regex = format!("(\u{1b}[2J\u{202e}{}", "(".repeat(100_000));
+    lab.write("own.csv", format!("id,words,regex,cause,sample,source\na,some,{regex},spam_content,some,y\n"));
+    let ran = run(&lab, "rules check own.csv");
+    assert!(ran.status == 2 && !ran.err.contains(['\u{1b}', '\u{202e}']), "{} bytes", ran.err.len());
+    assert!(ran.err.contains("\\u{1b}[2J") && ran.err.len() < 20_000, "{} bytes", ran.err.len());
 }

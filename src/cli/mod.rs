@@ -99,9 +99,15 @@ fn is_broken_pipe(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::BrokenPipe
 }
 
+/// Characters of one line of a message. A path has up to 4,096.
+const LONGEST_COMPLAINT: usize = 5000;
+
 /// One message on standard error. That it may be closed is no reason to stop.
 fn complain(text: &str) {
     use std::io::Write;
+    // What others' parsers say quotes foreign text as it stands, however long.
+    let line = |line| crate::text::sanitize(&show::cut(line, LONGEST_COMPLAINT)).into_owned();
+    let text = text.split('\n').map(line).collect::<Vec<_>>().join("\n");
     let _ = writeln!(std::io::stderr().lock(), "bouncesift: {text}");
 }
 

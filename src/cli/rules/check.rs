@@ -7,12 +7,15 @@ use serde::Serialize;
 use crate::cause::{Finding, FindingKind, Rule, check};
 use crate::cli::knowledge_args::KnowledgeArgs;
 use crate::cli::print;
-use crate::cli::show::print_json;
+use crate::cli::show::{cut, print_json};
 use crate::error::Error;
 use crate::isp::LostSample;
 use crate::knowledge::Knowledge;
 use crate::table::SCHEMA_VERSION;
 use crate::text::sanitize;
+
+/// Characters of a sample that a message gives.
+const SHOWN: usize = 300;
 
 /// Arguments of `rules check`.
 #[derive(clap::Args, Debug)]
@@ -65,7 +68,9 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     let tables = KnowledgeArgs { rules: args.files.clone(), isps: args.isps.clone() };
     let knowledge = tables.load()?;
     let isp_of = |slug: &str| knowledge.directory.isp_by_slug(slug);
-    let found = check(&knowledge.engine, &isp_of);
+    // Own tables without rows: the built-in ones were not asked about.
+    let is_asked = args.files.is_empty() || knowledge.engine.rules().iter().any(|rule| rule.is_own);
+    let found = if is_asked { check(&knowledge.engine, &isp_of) } else { Vec::new() };
     let mut findings: Vec<Entry> = tables.lost_samples(&knowledge)?.into_iter().map(isp_entry).collect();
     findings.extend(found.iter().filter_map(|finding| entry(finding, &knowledge, args.strict)));
     let errors = findings.iter().filter(|entry| entry.level == "error").count();
@@ -150,9 +155,11 @@ fn message(kind: FindingKind, rule: &Rule, other: Option<&Rule>) -> String {
                 "can never win: where it holds, {by} holds too and is asked before it; narrow that one or remove this"
             )
         }
-        FindingKind::SampleLost => format!("its sample is won by {by}, not by this row: {:?}", rule.sample),
+        FindingKind::SampleLost => {
+            format!("its sample is won by {by}, not by this row: {:?}", cut(&rule.sample, SHOWN))
+        }
         FindingKind::AntiWon(at) => {
-            format!("wins a text that it must not win: {:?}", rule.anti.get(at).map_or("", String::as_str))
+            format!("wins a text that it must not win: {:?}", cut(rule.anti.get(at).map_or("", String::as_str), SHOWN))
         }
         FindingKind::Overlaps => {
             let cause = other.map_or("", |other| other.cause.name());

@@ -6,7 +6,7 @@
 //! | provider | provider slugs (`;` between) whose own wording this is; empty = anybody's |
 //! | reply | reply codes it needs: `4`, `5`, `550`, `421;451`; empty = any or none |
 //! | status | enhanced status codes it needs: `5.7.708`, `x.7.x`, `4.1.x;5.1.x` (`x` = any); empty = any or none |
-//! | words | what the text must hold: groups with `&` between, of which each must be found; a group is phrases with `\|` between, of which one is enough. `$name` stands for the phrases of that row of `words.csv`. A phrase may ask for word borders: `<spf>` |
+//! | words | what the text must hold: groups with `&` between, of which each must be found; a group is phrases with `\|` between, of which one is enough. `$name` stands for the phrases of that row of `words.csv`. A phrase is found where a word starts (a run of letters or of digits, or an ideograph); `>` behind it asks for the end of a word: `spf>` |
 //! | gap | if given, the groups must be found in this order with at most so many bytes between two of them |
 //! | none | phrases of which none may be found |
 //! | regex | a last check on the normalised text, only made where all else holds |
